@@ -1,0 +1,36 @@
+# Two commands are enough to begin: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+EXTRAS ?= cpu,demo,dev,postgres
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint unit bench clean setup
+
+demo: setup
+	$(BIN)/linewatch demo $(ARGS)
+
+test: setup lint
+	$(BIN)/python -m pytest $(ARGS)
+
+unit: setup
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: setup
+	$(BIN)/python -m bench $(ARGS)
+
+setup: $(VENV)/.installed
+
+# One pip call for everything: torch and torchvision must be resolved together.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --progress-bar off --editable ".[$(EXTRAS)]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

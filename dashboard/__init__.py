@@ -1,0 +1,1 @@
+"""Streamlit pages for the operators."""

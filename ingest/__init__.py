@@ -1,0 +1,1 @@
+"""Cameras, encoding and the bounded frame stream in Redis."""

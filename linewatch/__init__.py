@@ -1,0 +1,1 @@
+"""Command line, settings and demo: what ties ingest, workers, models, db and dashboard together."""
