@@ -1,0 +1,22 @@
+-- Remove entries whose verdicts are committed, and give their room back. See FrameStream.acknowledge.
+-- KEYS: frames, state, latencies   ARGV: group, samples kept, count, ids..., image bytes (-1 for a notice)...,
+--       latencies in ms...
+local frames, state, latencies = KEYS[1], KEYS[2], KEYS[3]
+local count = tonumber(ARGV[3])
+for i = 1, count do
+  local id, size = ARGV[3 + i], tonumber(ARGV[3 + count + i])
+  redis.call('XACK', frames, ARGV[1], id)
+  if redis.call('XDEL', frames, id) == 1 then
+    if size >= 0 then
+      redis.call('HINCRBY', state, 'frames', -1)
+      redis.call('HINCRBY', state, 'bytes', -size)
+    else
+      redis.call('HINCRBY', state, 'notices', -1)
+    end
+  end
+end
+if #ARGV > 3 + 2 * count then
+  redis.call('RPUSH', latencies, unpack(ARGV, 4 + 2 * count))
+  redis.call('LTRIM', latencies, -tonumber(ARGV[2]), -1)
+end
+return count
