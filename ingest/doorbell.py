@@ -1,7 +1,9 @@
 """The doorbell: one RQ job per line with waiting frames, however many frames there are.
 
-A push that finds the bell silent rings it (a short-lived key) and enqueues one drain job. The job silences the bell
-before it reads, so a frame pushed earlier is read by it and one pushed later rings anew: none waits for ever.
+A push that finds the bell silent rings it (a short-lived key) and enqueues one drain job. While a
+worker drains, it keeps the bell set, so pushes need not ring; it silences the bell before its last
+look, so a frame pushed earlier is found by that look and one pushed later rings anew. A worker that
+sees a backlog calls helpers. A bell whose worker died falls silent by itself.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from ingest.stream import BELL_TTL_MS, FrameStream
+from ingest.stream import BELL_TTL_MS
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -20,10 +22,16 @@ SCORE_QUEUE = "score"
 #: By name: cameras hosts must not import the workers' code.
 DRAIN_JOB = "workers.jobs.score_line"
 DRAIN_TIMEOUT_S = 120
+#: A queued drain job nobody took is forgotten; a push or the sweeper rings again.
+JOB_TTL_S = 60
+HELPER_INTERVAL_MS = 500
 
 
 class Doorbell:
     """Rings scoring workers to a line."""
+
+    #: How long a worker's presence keeps the bell set without being renewed.
+    attendance_s = 3.0
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -37,26 +45,35 @@ class Doorbell:
             job_timeout=DRAIN_TIMEOUT_S,
             result_ttl=0,
             failure_ttl=3600,
+            ttl=JOB_TTL_S,
             description=f"drain {line}",
         )
 
     def ring(self, line: str) -> bool:
-        """Ring the bell of `line` and call a worker, unless it rings already; True if it was silent."""
-        bell = FrameStream(self._redis, line).bell_key
-        if not self._redis.set(bell, "1", nx=True, px=BELL_TTL_MS):
+        """Ring the bell of `line` and call a worker; False if it rang already."""
+        if not self._redis.set(self._bell(line), "1", nx=True, px=BELL_TTL_MS):
             return False
         self.call_worker(line)
         return True
 
-    def hush(self, line: str) -> None:
-        """Silence the bell: from now on a push rings again."""
-        self._redis.delete(FrameStream(self._redis, line).bell_key)
+    def attend(self, line: str) -> None:
+        """Say that a worker drains `line`: for `attendance_s`, pushes need not ring."""
+        self._redis.set(self._bell(line), "1", px=int(self.attendance_s * 1000))
 
-    def answer(self, line: str, listening_ms: int) -> None:
-        """Say that a worker is listening for the next `listening_ms`, so that pushes need not ring."""
-        bell = FrameStream(self._redis, line).bell_key
-        self._redis.set(bell, "1", px=listening_ms)
+    def hush(self, line: str) -> None:
+        """Silence the bell: from now on a push rings."""
+        self._redis.delete(self._bell(line))
+
+    def call_helper(self, line: str) -> None:
+        """Call one more worker to a line with a backlog, at most once in `HELPER_INTERVAL_MS`."""
+        key = f"linewatch:{line}:helper"
+        if self._redis.set(key, "1", nx=True, px=HELPER_INTERVAL_MS):
+            self.call_worker(line)
 
     def others_wait(self) -> bool:
         """True if drain jobs are queued: a worker should not linger where it is."""
-        return self._queue.count > 0
+        return bool(self._queue.count > 0)
+
+    @staticmethod
+    def _bell(line: str) -> str:
+        return f"linewatch:{line}:bell"

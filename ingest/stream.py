@@ -1,7 +1,8 @@
 """Both ends of a line's frame stream: a bounded Redis Stream with one consumer group.
 
-Everything that must be one step (push if there is room, ring the doorbell; remove what is committed, give the room
-back) is a Lua script beside this file, so a crash between two commands cannot leave the counts wrong.
+Everything that must be one step (push if there is room, ring the doorbell; remove what is
+committed, give the room back) is a Lua script beside this file, so a crash between two commands
+cannot leave the counts wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ GROUP = "score"
 LINES_KEY = "linewatch:lines"
 #: Latest latencies kept per line, for percentiles.
 LATENCY_SAMPLES = 10_000
+#: Longer than any visibility timeout.
+GIVEN_BACK_IDLE_MS = 24 * 3600 * 1000
 #: A bell that was rung but whose job never came is forgotten after this time.
 BELL_TTL_MS = 10_000
 
@@ -34,7 +37,7 @@ class FullPolicy(StrEnum):
 
     #: Wait up to a limit, then report the part as uninspected: for files and triggered parts.
     BLOCK = "block"
-    #: Make room by dropping the oldest frame no worker has taken, and count it: for free-running video.
+    #: Drop the oldest frame no worker has taken, and count it: for free-running video.
     DROP_OLDEST = "drop_oldest"
 
 
@@ -62,7 +65,7 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stream entry as a worker receives it; not yet validated (see `ingest.frame.from_fields`)."""
+    """A stream entry as a worker receives it, not yet validated."""
 
     entry_id: str
     fields: dict[bytes, bytes]
@@ -127,7 +130,9 @@ class FrameStream:
     # The camera's end
 
     def push(self, frame: Frame, policy: FullPolicy) -> Pushed:
-        """Add a frame if there is room, or make room as `policy` says; notices only need room for notices.
+        """Add a frame if there is room, or make room as `policy` says.
+
+        Notices only need room for notices.
 
         Raises:
             FrameTooLarge: if the frame alone exceeds the stream's bytes.
@@ -155,7 +160,7 @@ class FrameStream:
     # The worker's end
 
     def read(self, consumer: str, max_frames: int, wait_ms: int = 0) -> list[Entry]:
-        """Take up to `max_frames` entries nobody has taken; waits at most `wait_ms` for the first (0: not at all)."""
+        """Take up to `max_frames` new entries; wait at most `wait_ms` for the first."""
         arguments = {"count": max_frames, "block": wait_ms or None}
         try:
             reply = self._redis.xreadgroup(GROUP, consumer, {self.frames_key: ">"}, **arguments)
@@ -171,7 +176,8 @@ class FrameStream:
     def claim_stale(self, consumer: str, idle_ms: int) -> Entry | None:
         """Take over one entry whose worker has been silent for `idle_ms`, or None.
 
-        One at a time on purpose: if it is the entry that kills workers, no other is counted as delivered with it.
+        One at a time on purpose: if it is the entry that kills workers, no other is counted as
+        delivered with it.
         """
         try:
             reply = self._redis.xautoclaim(
@@ -205,12 +211,32 @@ class FrameStream:
             ],
         )
 
+    def give_back(self, entries: Sequence[Entry]) -> None:
+        """Offer entries to the next `claim_stale` at once, as if not delivered this time."""
+        for entry in entries:
+            self._redis.execute_command(
+                "XCLAIM", self.frames_key, GROUP, "given-back", 0, entry.entry_id,
+                "IDLE", GIVEN_BACK_IDLE_MS, "RETRYCOUNT", entry.deliveries - 1, "JUSTID",
+            )  # fmt: skip
+
     def _create_group(self) -> None:
         try:
             self._redis.xgroup_create(self.frames_key, GROUP, id="0", mkstream=True)
         except ResponseError as exc:
             if not str(exc).startswith("BUSYGROUP"):  # another worker was faster
                 raise
+
+    def forget_idle_consumers(self, idle_ms: int = 3600_000) -> None:
+        """Remove consumers that hold nothing and were silent for `idle_ms`: workers long gone."""
+        if not self._redis.exists(self.frames_key):
+            return
+        try:
+            consumers = self._redis.xinfo_consumers(self.frames_key, GROUP)
+        except ResponseError:
+            return  # no group yet
+        for consumer in cast("list[dict[str, Any]]", consumers):
+            if consumer["pending"] == 0 and consumer["idle"] > idle_ms:
+                self._redis.xgroup_delconsumer(self.frames_key, GROUP, consumer["name"])
 
     # What anyone may ask
 

@@ -1,0 +1,170 @@
+"""One drain job: empty a line's stream, batch by batch, until nothing comes or the time is up.
+
+Order is what makes it safe. The bell says "a worker is on it": it is set before reading and
+silenced before the last look, so a frame pushed before is found by that look and one pushed after
+rings anew. Entries are acknowledged only after their rows are committed, and rows are unique, so a
+crash anywhere costs a repetition and never a frame.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+from redis.exceptions import RedisError
+
+from db.errors import NotFound
+from db.tables import utc_now
+from ingest.doorbell import Doorbell
+from ingest.errors import MessageError
+from ingest.frame import from_fields
+from ingest.stream import FrameStream
+from workers.recording import Batch, Quarantined, Recorder
+from workers.scoring import Judged, Refused
+from workers.status import report_status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.frame import Frame
+    from ingest.stream import Entry
+    from workers.active_models import ActiveModel
+    from workers.context import WorkerContext
+
+log = structlog.get_logger()
+
+#: How often a drain looks for frames of dead workers, and reports how the stream stands.
+CHORES_S = 1.0
+
+
+class Drain:
+    """Drains one line in one worker process."""
+
+    def __init__(self, context: WorkerContext, line: str) -> None:
+        self._context = context
+        self._line = line
+        self._stream = FrameStream(context.redis, line)
+        self._doorbell = Doorbell(context.redis)
+        self._chores_at = 0.0
+        self._deadline = time.monotonic() + context.config.drain_budget_s
+        self.frames = 0
+
+    def run(self) -> int:
+        """Drain; returns the number of entries finished.
+
+        Frames of a line without a model stay where they are.
+        """
+        config = self._context.config
+        self._doorbell.attend(self._line)
+        attended_at = time.monotonic()
+        while True:
+            model = self._model()
+            if model is None:
+                return self.frames
+            entries = self._next_entries(model)
+            if not entries:
+                break
+            self._process(model, entries)
+            now = time.monotonic()
+            if now >= self._deadline or self._context.should_stop():
+                self._doorbell.hush(self._line)
+                self._doorbell.ring(self._line)
+                break
+            if len(entries) == config.max_batch:
+                self._doorbell.call_helper(self._line)
+            if now - attended_at > self._doorbell.attendance_s / 3:
+                self._doorbell.attend(self._line)
+                attended_at = now
+        return self.frames
+
+    def _model(self) -> ActiveModel | None:
+        try:
+            model = self._context.models.get(self._line)
+        except NotFound:
+            model = None
+        if model is None:
+            log.warning("line.no_active_model", line=self._line)
+        return model
+
+    def _next_entries(self, model: ActiveModel) -> list[Entry]:
+        """The next entries; empty when the bell is silent and nothing is left."""
+        config, name = self._context.config, self._context.name
+        if time.monotonic() >= self._chores_at:
+            self._chores_at = time.monotonic() + CHORES_S
+            report_status(self._context, self._stream, model.line_id)
+            self._take_over(model)
+        entries = self._stream.read(name, config.max_batch)
+        if entries or self._context.should_stop():
+            return entries
+        if not self._doorbell.others_wait():
+            entries = self._stream.read(name, config.max_batch, wait_ms=config.max_wait_ms)
+        if not entries:
+            self._doorbell.hush(self._line)
+            entries = self._stream.read(name, config.max_batch)
+            if entries:
+                self._doorbell.attend(self._line)
+        return entries
+
+    def _take_over(self, model: ActiveModel) -> None:
+        """Finish the frames of workers that died, each alone: one that kills workers is found."""
+        idle_ms = int(self._context.config.visibility_timeout_s * 1000)
+        while entry := self._stream.claim_stale(self._context.name, idle_ms):
+            log.info("frame.taken_over", line=self._line, deliveries=entry.deliveries)
+            self._process(model, [entry])
+            if self._context.should_stop() or time.monotonic() >= self._deadline:
+                return
+
+    def _process(self, model: ActiveModel, entries: Sequence[Entry]) -> None:
+        batch = Batch()
+        try:
+            self._score(model, entries, batch)
+            Recorder(self._context, self._line, model).commit(batch)
+        except BaseException:
+            # Not the frames' fault (database away, time limit, stop): as if never delivered.
+            self._give_back(entries)
+            raise
+        now = utc_now()
+        ages = [(now - frame.captured_at).total_seconds() * 1e3 for frame, _ in batch.judged]
+        self._stream.acknowledge(entries, ages)
+        self.frames += len(entries)
+
+    def _give_back(self, entries: Sequence[Entry]) -> None:
+        try:
+            self._stream.give_back(entries)
+        except RedisError:  # then they are taken over after the visibility timeout
+            log.warning("frames.not_given_back", line=self._line, exc_info=True)
+
+    def _score(self, model: ActiveModel, entries: Sequence[Entry], batch: Batch) -> None:
+        scored: list[tuple[Entry, Frame]] = []
+        for entry in entries:
+            frame = self._read_message(entry, batch)
+            if frame is None:
+                continue
+            if frame.uninspected is not None:
+                batch.uninspected.append(frame)
+            elif entry.deliveries > self._context.config.max_deliveries:
+                detail = (
+                    f"delivered {entry.deliveries} times without a verdict: it may crash workers"
+                )
+                refusal = Refused("too_many_deliveries", detail)
+                batch.quarantined.append(Quarantined(entry, frame, refusal))
+            else:
+                scored.append((entry, frame))
+        outcomes = model.scorer.score([frame for _, frame in scored]) if scored else []
+        for (entry, frame), outcome in zip(scored, outcomes, strict=True):
+            if isinstance(outcome, Judged):
+                batch.judged.append((frame, outcome))
+            else:
+                batch.quarantined.append(Quarantined(entry, frame, outcome))
+
+    def _read_message(self, entry: Entry, batch: Batch) -> Frame | None:
+        try:
+            frame = from_fields(entry.fields)
+            if frame.line != self._line:
+                raise MessageError("line", f"is {frame.line!r} in the stream of {self._line!r}")
+        except MessageError as exc:
+            refusal = Refused("bad_message", str(exc))
+            batch.quarantined.append(Quarantined(entry, None, refusal))
+            return None
+        return frame

@@ -1,0 +1,22 @@
+"""Errors of the workers package."""
+
+from __future__ import annotations
+
+
+class WorkerError(Exception):
+    """Root of everything workers raise on purpose."""
+
+
+class JobNotAllowedError(WorkerError):
+    """Raised when a queued job names a function that is not on the allow-list."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(
+            f"job function {function!r} is not allowed: someone else writes to this Redis; "
+            "give it a password of its own"
+        )
+        self.function = function
+
+
+class NotBoundError(WorkerError):
+    """Raised when a job function runs outside a linewatch worker."""

@@ -1,0 +1,91 @@
+"""Several worker processes on one host, each restarted if it dies."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = structlog.get_logger()
+
+#: A process that lived this long counts as healthy: its next restart comes at once.
+HEALTHY_AFTER_S = 30.0
+MAX_PAUSE_S = 30.0
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One place in the pool."""
+
+    process: subprocess.Popen[bytes]
+    started_at: float
+    failures: int = 0
+    restart_at: float | None = None
+
+
+def run_pool(
+    command: Sequence[str],
+    processes: int,
+    *,
+    stop: threading.Event | None = None,
+    grace_s: float = 30.0,
+) -> None:
+    """Keep `processes` copies of `command` running until SIGTERM, SIGINT or `stop`.
+
+    Args:
+        command: the argument list of one worker process.
+        stop: set it to end the pool from another thread; then no signal handlers are installed.
+        grace_s: time a process has to finish its batch before it is killed.
+    """
+    if stop is None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+    slots = [_Slot(_start(command), time.monotonic()) for _ in range(processes)]
+    try:
+        while not stop.wait(0.2):
+            for slot in slots:
+                _tend(slot, command)
+    finally:
+        _end([slot.process for slot in slots], grace_s)
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C reaches the pool alone, which then asks each process once.
+    return subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own command
+
+
+def _tend(slot: _Slot, command: Sequence[str]) -> None:
+    now = time.monotonic()
+    if slot.restart_at is not None:
+        if now >= slot.restart_at:
+            slot.process, slot.started_at, slot.restart_at = _start(command), now, None
+        return
+    code = slot.process.poll()
+    if code is None:
+        return
+    slot.failures = 0 if now - slot.started_at > HEALTHY_AFTER_S else slot.failures + 1
+    pause_s = min(2.0**slot.failures - 1, MAX_PAUSE_S)
+    slot.restart_at = now + pause_s
+    log.warning("worker.died", pid=slot.process.pid, exit_code=code, restart_in_s=pause_s)
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]], grace_s: float) -> None:
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + grace_s
+    for process in processes:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            log.warning("worker.killed", pid=process.pid, grace_s=grace_s)
+            process.kill()
+            process.wait()

@@ -1,0 +1,81 @@
+"""The schedule: RQ's cron, enqueueing our jobs as JSON.
+
+Two schedulers by mistake do no harm: every job is idempotent.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.cron import CronJob, CronScheduler
+from rq.exceptions import StopRequested
+from rq.serializers import JSONSerializer
+
+from ingest.doorbell import SCORE_QUEUE
+from workers.jobs import SWEEP_JOB
+
+if TYPE_CHECKING:
+    from rq.job import Job
+
+log = structlog.get_logger()
+
+RESTART_PAUSE_S = 1.0
+
+
+class NamedCronJob(CronJob):
+    """A cron job that enqueues a function by name, as JSON; RQ's own would pickle."""
+
+    def enqueue(self, connection: Redis) -> Job:
+        """Enqueue one run; runs that nobody took pile up no further than their time to live."""
+        queue = Queue(self.queue_name, connection=connection, serializer=JSONSerializer)
+        return queue.enqueue(self.func_name, *self.args, **self.job_options)
+
+
+class Schedule(CronScheduler):
+    """Our schedule; remembers that it was asked to stop."""
+
+    stop_asked = False
+
+    def add(self, function: str, *, every_s: int, queue: str = SCORE_QUEUE) -> None:
+        """Run `function` on `queue` every `every_s` seconds."""
+        self._cron_jobs.append(
+            NamedCronJob(
+                queue_name=queue,
+                func_name=function,
+                interval=every_s,
+                job_timeout=60,
+                result_ttl=0,
+                ttl=2 * every_s,
+                failure_ttl=3600,
+            )
+        )
+
+    def _request_stop(self, signum: int, frame: object) -> None:
+        self.stop_asked = True
+        super()._request_stop(signum, frame)
+
+
+def run_scheduler(*, redis_url: str, sweep_interval_s: int = 5) -> None:
+    """Run the schedule until SIGTERM or SIGINT; a lost Redis is waited for."""
+    redis = Redis.from_url(redis_url)
+    try:
+        while True:
+            schedule = Schedule(redis, logging_level="WARNING")
+            schedule.add(SWEEP_JOB, every_s=sweep_interval_s)
+            log.info("scheduler.started")
+            try:
+                schedule.start()
+            except RedisError as exc:
+                log.warning("scheduler.lost_redis", error=str(exc))
+            if schedule.stop_asked:
+                return
+            time.sleep(RESTART_PAUSE_S)
+    except StopRequested:
+        return  # the signal came between two rounds
+    finally:
+        redis.close()

@@ -1,0 +1,36 @@
+"""How a line's stream stands, in the database: the dashboard reads it there and needs no Redis."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+from db.lines import record_stream_status
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+if TYPE_CHECKING:
+    from ingest.stream import FrameStream
+    from workers.context import WorkerContext
+
+log = structlog.get_logger()
+
+REPORT_INTERVAL_S = 1.0
+
+
+def report_status(context: WorkerContext, stream: FrameStream, line_id: int) -> None:
+    """Record the stream's status, at most once a second; a failure is only logged."""
+    now = time.monotonic()
+    if now - context.reported_at.get(line_id, -REPORT_INTERVAL_S) < REPORT_INTERVAL_S:
+        return
+    context.reported_at[line_id] = now
+    status = stream.status()
+    cameras = {n: (c.pushed, c.dropped, c.uninspected) for n, c in status.cameras.items()}
+    try:
+        with Session(context.engine) as session, session.begin():
+            record_stream_status(
+                session, line_id, waiting=status.waiting, pending=status.pending, cameras=cameras
+            )
+    except SQLAlchemyError as exc:
+        log.warning("status.not_recorded", line=stream.line, error=str(exc).splitlines()[0])
