@@ -32,5 +32,5 @@ class ImageError(ModelError):
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
-        #: One of: not_an_image, truncated, too_large, empty, unsupported.
+        #: One of: empty, not_an_image, truncated, damaged, too_large, unsupported.
         self.reason = reason
