@@ -1,0 +1,116 @@
+"""compose.yaml and Dockerfile, checked without an engine: schema, every command, every path."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+OURS = {name: s for name, s in COMPOSE["services"].items() if s["image"].startswith("linewatch:")}
+
+
+def test_the_file_follows_the_compose_specification() -> None:
+    subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+        + [str(ROOT / "compose.yaml")],
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_command_line_is_one_that_linewatch_understands(name: str) -> None:
+    service = OURS[name]
+    words = [*service.get("entrypoint", ["linewatch"]), *service["command"]]
+    assert words[0] == "linewatch"
+    check_parses(words[1:])
+    probe = service.get("healthcheck", {}).get("test", ["CMD"])[1:]
+    if probe[:1] == ["linewatch"]:
+        check_parses(probe[1:])
+
+
+def check_parses(arguments: list[str]) -> None:
+    from click import Context
+
+    from linewatch.cli import linewatch
+
+    # Without running it: every name and option on the way must be known.
+    command, rest = linewatch, arguments
+    context = Context(linewatch, info_name="linewatch")
+    while hasattr(command, "resolve_command"):
+        _, command, rest = command.resolve_command(context, rest)
+        context = Context(command, info_name=command.name, parent=context)
+    if rest != ["--help"]:
+        command.make_parser(context).parse_args(list(rest))
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
+def test_no_service_may_gain_privileges_or_listen_beyond_this_machine(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not service.get("privileged", False)
+    for port in service.get("ports", []):
+        assert port.startswith("${DASHBOARD_ADDRESS:-127.0.0.1}:")
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_our_services_run_read_only_and_not_as_root(name: str) -> None:
+    service = OURS[name]
+    assert service["read_only"] is True
+    assert service["user"] == "10001:10001"
+    assert service["cap_drop"] == ["ALL"]
+
+
+def test_every_secret_volume_and_dependency_is_declared() -> None:
+    for service in COMPOSE["services"].values():
+        assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
+        assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
+        named = {v.split(":")[0] for v in service.get("volumes", []) if v[0] not in "./$"}
+        assert named <= set(COMPOSE["volumes"])
+
+
+def test_settings_in_the_environment_are_settings() -> None:
+    from linewatch.settings import Settings
+
+    for service in OURS.values():
+        for variable in service["environment"]:
+            if variable != "LINEWATCH_CONFIG":
+                assert variable.removeprefix("LINEWATCH_").lower() in Settings.model_fields
+
+
+def test_redis_keeps_frames_on_disk_behind_a_password_and_never_evicts_them() -> None:
+    command = " ".join(COMPOSE["services"]["redis"]["command"])
+    for wanted in ("--requirepass", "--appendonly yes", "--maxmemory-policy noeviction"):
+        assert wanted in command
+
+
+def test_everything_the_dockerfile_copies_exists_and_every_package_is_copied() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    copied = {
+        word for line in re.findall(r"^COPY (.+)$", text, re.M) for word in shlex.split(line)[:-1]
+    }
+    assert all((ROOT / path).exists() for path in copied)
+    assert {"linewatch", "ingest", "workers", "models", "db", "dashboard"} <= copied
+
+
+def test_the_image_runs_as_the_user_that_compose_names() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert "useradd --uid 10001" in text
+    assert re.search(r"^USER linewatch$", text, re.M)
+
+
+def test_extras_named_for_the_image_exist() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for service in OURS.values():
+        extras = service["build"]["args"]["EXTRAS"]
+        default = re.sub(r"^\$\{EXTRAS:-(.+)\}$", r"\1", extras)
+        assert set(default.split(",")) <= set(project["optional-dependencies"])
