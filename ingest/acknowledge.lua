@@ -1,4 +1,6 @@
+#!lua flags=allow-oom
 -- Remove entries whose verdicts are committed, and give their room back. See FrameStream.acknowledge.
+-- It runs when memory is short, too: it is what frees it.
 -- KEYS: frames, state, latencies   ARGV: group, samples kept, count, ids..., image bytes (-1 for a notice)...,
 --       latencies in ms...
 local frames, state, latencies = KEYS[1], KEYS[2], KEYS[3]

@@ -20,11 +20,12 @@ class EncodingError(IngestError):
 
 
 class StreamFull(IngestError):
-    """Raised when a line's stream can take neither the frame nor a notice that it was not inspected."""
+    """Raised when a line's stream takes neither a frame nor a notice in its place."""
 
     def __init__(self, line: str) -> None:
         super().__init__(
-            f"the frame stream of line {line!r} is full: start more scoring workers, or raise its limits"
+            f"the frame stream of line {line!r} is full: start more scoring workers, "
+            "or raise its limits"
         )
         self.line = line
 

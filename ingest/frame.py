@@ -24,7 +24,7 @@ MEDIA_TYPE_SUFFIXES = {
 
 
 def check_name(kind: str, name: str) -> str:
-    """Return `name` if it can name a line or camera (`kind`); raises ValueError that says what can."""
+    """Return `name` if it can name a line or camera (`kind`); ValueError says what can."""
     if not NAME.fullmatch(name):
         raise ValueError(
             f"{kind} name {name!r}: use 1 to 64 letters, digits, '_', '.' or '-', "
@@ -61,10 +61,21 @@ class Frame:
         image: bytes,
         media_type: str,
         part_id: str | None = None,
+        *,
+        captured_at: datetime | None = None,
+        frame_id: UUID | None = None,
     ) -> Frame:
-        """A frame taken now."""
-        now = datetime.now(UTC)
-        return cls(uuid7(), line, camera, now, sequence, media_type, image, part_id)
+        """A frame taken now, unless told when; a source that may send again gives the identity."""
+        return cls(
+            frame_id or uuid7(),
+            line,
+            camera,
+            captured_at or datetime.now(UTC),
+            sequence,
+            media_type,
+            image,
+            part_id,
+        )
 
 
 def to_fields(frame: Frame) -> list[str | bytes]:

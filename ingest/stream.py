@@ -123,6 +123,7 @@ class FrameStream:
         self.droppable_key = f"{prefix}:droppable"
         self.bell_key = f"{prefix}:bell"
         self.latencies_key = f"{prefix}:latencies"
+        self.last_key = f"{prefix}:last"
         scripts = files("ingest")
         self._push = redis.register_script((scripts / "push.lua").read_text())
         self._acknowledge = redis.register_script((scripts / "acknowledge.lua").read_text())
@@ -140,7 +141,14 @@ class FrameStream:
         size = len(frame.image)
         if size > self.limits.max_bytes:
             raise FrameTooLarge(size, self.limits.max_bytes)
-        keys = [self.frames_key, self.state_key, self.droppable_key, self.bell_key, LINES_KEY]
+        keys = [
+            self.frames_key,
+            self.state_key,
+            self.droppable_key,
+            self.bell_key,
+            LINES_KEY,
+            self.last_key,
+        ]
         arguments: list[Any] = [
             self.limits.max_frames,
             self.limits.max_bytes,
@@ -152,20 +160,26 @@ class FrameStream:
             size,
             int(frame.uninspected is not None),
             self.limits.max_notices,
+            str(frame.frame_id),
             *to_fields(frame),
         ]
         accepted, dropped, ring = cast("list[int]", self._push(keys=keys, args=arguments))
         return Pushed(bool(accepted), dropped, bool(ring))
 
+    def count_dropped(self, camera: str, count: int) -> None:
+        """Add frames that a camera host lost before the stream, being slow or cut off from it."""
+        self._redis.hincrby(self.state_key, f"dropped:{camera}", count)
+
     # The worker's end
 
     def read(self, consumer: str, max_frames: int, wait_ms: int = 0) -> list[Entry]:
         """Take up to `max_frames` new entries; wait at most `wait_ms` for the first."""
-        arguments = {"count": max_frames, "block": wait_ms or None}
+        arguments: Any = {"count": max_frames, "block": wait_ms or None}
         try:
             reply = self._redis.xreadgroup(GROUP, consumer, {self.frames_key: ">"}, **arguments)
         except ResponseError as exc:
-            if not str(exc).startswith("NOGROUP"):
+            # The second: the stream was deleted while this call waited for a frame.
+            if not str(exc).startswith(("NOGROUP", "UNBLOCKED")):
                 raise
             self._create_group()
             reply = self._redis.xreadgroup(GROUP, consumer, {self.frames_key: ">"}, **arguments)
@@ -179,17 +193,22 @@ class FrameStream:
         One at a time on purpose: if it is the entry that kills workers, no other is counted as
         delivered with it.
         """
-        try:
-            reply = self._redis.xautoclaim(
-                self.frames_key, GROUP, consumer, min_idle_time=idle_ms, count=1
-            )
-        except ResponseError as exc:
-            if str(exc).startswith("NOGROUP"):
+        claimed: list[Any] = []
+        start = b"0-0"
+        while not claimed:
+            try:
+                reply = self._redis.xautoclaim(
+                    self.frames_key, GROUP, consumer, min_idle_time=idle_ms, start_id=start, count=1
+                )
+            except ResponseError as exc:
+                if str(exc).startswith("NOGROUP"):
+                    return None
+                raise
+            claimed = [(i, f) for i, f in cast("Any", reply)[1] if f is not None]
+            # One call looks at a few pending entries only and says where to go on.
+            start = cast("Any", reply)[0]
+            if start == b"0-0" and not claimed:
                 return None
-            raise
-        claimed = [(i, f) for i, f in cast("Any", reply)[1] if f is not None]
-        if not claimed:
-            return None
         entry_id, fields = claimed[0]
         pending = self._redis.xpending_range(self.frames_key, GROUP, entry_id, entry_id, 1)
         deliveries = cast("Any", pending)[0]["times_delivered"] if pending else 1
@@ -214,10 +233,16 @@ class FrameStream:
     def give_back(self, entries: Sequence[Entry]) -> None:
         """Offer entries to the next `claim_stale` at once, as if not delivered this time."""
         for entry in entries:
-            self._redis.execute_command(
-                "XCLAIM", self.frames_key, GROUP, "given-back", 0, entry.entry_id,
-                "IDLE", GIVEN_BACK_IDLE_MS, "RETRYCOUNT", entry.deliveries - 1, "JUSTID",
-            )  # fmt: skip
+            self._redis.xclaim(
+                self.frames_key,
+                GROUP,
+                "given-back",
+                min_idle_time=0,
+                message_ids=[entry.entry_id],
+                idle=GIVEN_BACK_IDLE_MS,
+                retrycount=entry.deliveries - 1,
+                justid=True,
+            )
 
     def _create_group(self) -> None:
         try:
@@ -234,7 +259,7 @@ class FrameStream:
             consumers = self._redis.xinfo_consumers(self.frames_key, GROUP)
         except ResponseError:
             return  # no group yet
-        for consumer in cast("list[dict[str, Any]]", consumers):
+        for consumer in consumers:
             if consumer["pending"] == 0 and consumer["idle"] > idle_ms:
                 self._redis.xgroup_delconsumer(self.frames_key, GROUP, consumer["name"])
 
@@ -242,11 +267,8 @@ class FrameStream:
 
     def status(self) -> StreamStatus:
         """How many entries wait or are in work, and each camera's counts."""
-        length = cast("int", self._redis.xlen(self.frames_key))
-        pending = 0
-        if length:
-            groups = cast("list[dict[str, Any]]", self._redis.xinfo_groups(self.frames_key))
-            pending = sum(g["pending"] for g in groups if g["name"] == GROUP.encode())
+        length = self._redis.xlen(self.frames_key)
+        pending = self._pending() if length else 0
         state = cast("dict[bytes, bytes]", self._redis.hgetall(self.state_key))
         counts: dict[str, dict[str, int]] = {}
         for key, value in state.items():
@@ -259,6 +281,15 @@ class FrameStream:
             held_bytes=int(state.get(b"bytes", 0)) if length else 0,
             cameras={camera: CameraCounts(**c) for camera, c in counts.items()},
         )
+
+    def _pending(self) -> int:
+        try:
+            groups = self._redis.xinfo_groups(self.frames_key)
+        except ResponseError as exc:
+            if "no such key" in str(exc):  # deleted since its length was asked for
+                return 0
+            raise
+        return sum(g["pending"] for g in groups if g["name"] == GROUP.encode())
 
     def latencies_ms(self) -> list[float]:
         """The latest capture-to-commit latencies, oldest first."""

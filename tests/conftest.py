@@ -1,4 +1,4 @@
-"""Fixtures that tests of several packages share: a real Valkey (and, where named, a real Redis) server."""
+"""Fixtures that tests of several packages share: a real Valkey (where named, a Redis, too)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from redis import Redis
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: An empty database of a running Redis; tests that take `redis_client` then run on it as well, and flush it.
+#: An empty database of a running Redis: tests with `redis_client` run on it as well, and flush it.
 OTHER_REDIS_URL = os.environ.get("LINEWATCH_TEST_REDIS_URL")
 
 
@@ -35,7 +35,7 @@ def valkey_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session", params=["valkey", *(["redis"] if OTHER_REDIS_URL else [])])
 def redis_url(request: pytest.FixtureRequest) -> str:
-    """Address of a real server: Valkey, and in a second run the Redis named by LINEWATCH_TEST_REDIS_URL."""
+    """Address of a real server: Valkey, and once more the Redis of LINEWATCH_TEST_REDIS_URL."""
     if request.param == "valkey":
         return str(request.getfixturevalue("valkey_url"))
     assert OTHER_REDIS_URL is not None
