@@ -1,0 +1,93 @@
+"""The command `linewatch`; each of its commands is imported only when called, so help is quick."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import cast
+
+import click
+
+USAGE_EXIT = 2
+INTERRUPTED_EXIT = 130
+
+#: name -> (module in linewatch.commands, one line of help), in the order people need them.
+COMMANDS = {
+    "demo": ("demo", "Run everything here on real images: train, inspect, dashboard."),
+    "doctor": ("check", "Check the installation and say what to do."),
+    "settings": ("check", "Show every setting, its value and where it was set."),
+    "train": ("training", "Train a model on good images."),
+    "evaluate": ("training", "Measure a trained model on a data set."),
+    "db": ("db", "Create and migrate the database."),
+    "line": ("line", "Add and list production lines."),
+    "model": ("model", "Add, activate and list the models of a line."),
+    "ingest": ("services", "Run this host's cameras and send their frames."),
+    "worker": ("services", "Run scoring workers."),
+    "scheduler": ("services", "Run the scheduled jobs: run one per plant."),
+    "dashboard": ("services", "Run the dashboard."),
+    "server": ("server", "Start, stop and look at the embedded Valkey server."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when called; their help lines are in the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"linewatch.commands.{COMMANDS[cmd_name][0]}")
+        return cast("click.Command", getattr(module, cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Settings come from linewatch.toml, LINEWATCH_* variables and flags, in rising "
+    "strength. Begin with `linewatch demo`; `linewatch doctor` says what to do when it fails.",
+)
+@click.version_option(package_name="linewatch", message="linewatch %(version)s")
+def cli() -> None:
+    """Visual quality inspection for production lines: cameras in, verdicts out."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; expected errors become one line on stderr."""
+    try:
+        result = cli.main(arguments, prog_name="linewatch", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as exc:
+        click.echo(exc.format_message())
+        return USAGE_EXIT
+    except click.ClickException as exc:
+        command = exc.ctx.command_path if isinstance(exc, click.UsageError) and exc.ctx else None
+        hint = f" (see `{command} --help`)" if command else ""
+        return _fail(f"{exc.format_message()}{hint}")
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED_EXIT
+    except Exception as exc:
+        from linewatch.errors import expected_message
+
+        message = expected_message(exc)
+        if message is None:
+            raise
+        return _fail(message)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str) -> int:
+    click.echo(f"linewatch: {' '.join(message.split())}", err=True)
+    return USAGE_EXIT
+
+
+def main() -> None:
+    """Entry point of the installed program."""
+    sys.exit(run())

@@ -1,0 +1,54 @@
+"""`linewatch server`: the embedded Valkey server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from linewatch.commands.options import with_settings
+
+if TYPE_CHECKING:
+    from linewatch.loading import Loaded
+
+
+@click.group()
+def server() -> None:
+    """Start, stop and look at the embedded Valkey server.
+
+    Commands that need it start it by themselves; it runs until it is stopped here.
+    """
+
+
+@server.command()
+@with_settings()
+def start(loaded: Loaded) -> None:
+    """Start the server, unless it runs."""
+    from linewatch import embedded
+
+    settings = loaded.settings
+    running, started = embedded.start(
+        settings.home, max_memory_mib=settings.embedded_max_memory_mib
+    )
+    click.echo(f"{'started' if started else 'runs already'}: {running.url}")
+
+
+@server.command()
+@with_settings()
+def stop(loaded: Loaded) -> None:
+    """Stop the server; what it holds is kept on disk."""
+    from linewatch import embedded
+
+    click.echo("stopped" if embedded.stop(loaded.settings.home) else "it did not run")
+
+
+@server.command()
+@with_settings()
+def status(loaded: Loaded) -> int:
+    """Say whether the server runs; exit code 1 if it does not."""
+    from linewatch import embedded
+
+    found = embedded.embedded_server(loaded.settings.home)
+    runs = found.answers()
+    click.echo(f"runs: {found.url}" if runs else f"does not run; its data: {found.folder}")
+    return 0 if runs else 1

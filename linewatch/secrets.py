@@ -1,0 +1,48 @@
+"""Passwords: hidden in what is shown, read from files, put into addresses only to connect."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from linewatch.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HIDDEN = "****"
+#: scheme://user:password@ - up to the last '@', as people forget to escape '@' and '/'.
+_USER_PART = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^:@/?#]*):.*@", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?P<name>[?&;](?:password|secret|token|key)=)[^&;#]*", re.IGNORECASE)
+
+
+def without_password(url: str) -> str:
+    """`url` with a password between user and host, or in a parameter, replaced by asterisks."""
+    return _PARAMETER.sub(rf"\g<name>{HIDDEN}", _USER_PART.sub(rf"\g<head>:{HIDDEN}@", url))
+
+
+def with_password(url: str, password: str | None) -> str:
+    """`url` with `password` between user and host, unless it has one already."""
+    parts = urlsplit(url)
+    if not password or parts.password:
+        return url
+    user = parts.username or ""
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}").geturl()
+
+
+def read_secret(path: Path, setting: str) -> str:
+    """The password in the file at `path`, without the line end that editors add.
+
+    Raises:
+        SettingsError: if it cannot be read or is empty.
+    """
+    try:
+        secret = path.expanduser().read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not a text file"
+        raise SettingsError(f"{setting}: cannot read {path}: {reason}") from exc
+    if not secret:
+        raise SettingsError(f"{setting}: {path} is empty, a password was expected")
+    return secret

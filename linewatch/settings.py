@@ -1,0 +1,189 @@
+"""The settings: one frozen object, read once from a TOML file, the environment and flags."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from linewatch.secrets import without_password
+
+EMBEDDED = "embedded"
+ENV_PREFIX = "LINEWATCH_"
+#: May hold a password between user and host; shown without it.
+URL_FIELDS = frozenset({"redis_url", "database_url", "store_url", "source"})
+
+
+def default_processes() -> int:
+    """One scoring process per usable core, at most four: each holds a model of its own."""
+    if hasattr(os, "sched_getaffinity"):  # respects a container's core list
+        return min(4, len(os.sched_getaffinity(0)))
+    return min(4, os.cpu_count() or 1)
+
+
+class CameraSettings(BaseModel):
+    """One camera of a line, as `linewatch ingest` runs it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    line: str = Field(description="Production line the camera belongs to")
+    name: str = Field(description="Name of the camera, unique in its line")
+    source: str = Field(
+        description="Folder, video file, device number, rtsp:// address, or dataset:NAME"
+    )
+    policy: Literal["block", "drop_oldest"] = Field(
+        "block", description="When the stream is full: wait, or drop the oldest waiting frame"
+    )
+    encoding: Literal["pass", "jpeg", "png"] = Field(
+        "pass", description="How frames travel; 'pass' sends image files as they are"
+    )
+    jpeg_quality: int = Field(90, ge=1, le=100, description="Quality for encoding 'jpeg'")
+    max_fps: float | None = Field(
+        None, gt=0, description="Frames per second at most; none: no limit"
+    )
+    watch: bool = Field(False, description="Keep watching a folder for new files")
+    repeat: bool = Field(False, description="Begin again at the end of files or a video")
+
+    def __repr_args__(self) -> Any:
+        """The fields, passwords hidden."""
+        return [(name, shown(name, value)) for name, value in super().__repr_args__()]
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured.
+
+    Paths count from the current directory; `~` is the user's home.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    # Places
+    home: Path = Field(Path("~/.linewatch"), description="Folder for everything kept locally")
+    redis_url: str = Field(
+        EMBEDDED, description="redis://, rediss:// or unix:// address; 'embedded': our own Valkey"
+    )
+    redis_password: SecretStr | None = Field(
+        None, description="Password for Redis; environment only, or a file"
+    )
+    redis_password_file: Path | None = Field(
+        None, description="File that holds the password for Redis"
+    )
+    embedded_max_memory_mib: int = Field(
+        1024,
+        ge=64,
+        description="Memory of the embedded Valkey in MiB; when full, pushes are refused",
+    )
+    database_url: str = Field(
+        default_factory=lambda data: f"sqlite:///{data['home'] / 'linewatch.db'}",
+        description="SQLAlchemy address: sqlite:/// or postgresql://; default: SQLite in home",
+    )
+    database_password: SecretStr | None = Field(
+        None, description="Password for the database; environment only, or a file"
+    )
+    database_password_file: Path | None = Field(
+        None, description="File that holds the password for the database"
+    )
+    store_url: str = Field(
+        default_factory=lambda data: str(data["home"] / "store"),
+        description="Folder or fsspec address (s3://bucket/prefix) for images; default: in home",
+    )
+
+    # The frame stream of each line
+    stream_max_frames: int = Field(1_000, ge=1, description="Frames a line's stream may hold")
+    stream_max_bytes: int = Field(
+        256 * 1024 * 1024, ge=1024, description="Bytes of images a line's stream may hold"
+    )
+
+    # Scoring
+    max_batch: int = Field(16, ge=1, le=1024, description="Frames scored in one go at most")
+    max_wait_ms: int = Field(
+        50,
+        ge=1,
+        le=60_000,
+        description="Milliseconds a drain listens for another frame of its line",
+    )
+    drain_budget_s: float = Field(
+        10.0, gt=0, le=100, description="Seconds one drain job works before it rings again"
+    )
+    visibility_timeout_s: float = Field(
+        30.0, gt=0, description="Seconds until a silent worker's frames go to another"
+    )
+    max_deliveries: int = Field(
+        5, ge=1, description="Times a frame is tried before it goes to quarantine"
+    )
+    max_image_pixels: int = Field(
+        100_000_000, ge=1, description="Pixels of one image at most; larger ones are quarantined"
+    )
+    worker_processes: int = Field(
+        default_factory=default_processes,
+        ge=1,
+        description="Scoring processes of one `linewatch worker`; default: one per core, at most 4",
+    )
+    worker_threads: int = Field(1, ge=1, description="Threads each scoring process computes with")
+    pass_image_interval_s: float = Field(
+        1.0, ge=0, description="Seconds between two kept PASS images of a camera; 0 keeps every one"
+    )
+
+    # Training and calibration
+    review_rate: float = Field(
+        0.05, gt=0, lt=1, description="Share of good parts that may be flagged for review"
+    )
+    reject_rate: float = Field(
+        0.01, gt=0, lt=1, description="Share of good parts that may be rejected"
+    )
+    audit_rate: float = Field(
+        0.01, ge=0, le=1, description="Share of PASS frames kept for blind review on new lines"
+    )
+
+    # Services
+    dashboard_host: str = Field("127.0.0.1", description="Address the dashboard listens on")
+    dashboard_port: int = Field(8501, ge=1, le=65_535, description="Port of the dashboard")
+    sweep_interval_s: int = Field(
+        10, ge=1, description="Seconds between two looks for lines that wait without a worker"
+    )
+    log_format: Literal["console", "json"] = Field("console", description="How logs are written")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least important log level that is written"
+    )
+
+    cameras: tuple[CameraSettings, ...] = Field(
+        (), description="The cameras `linewatch ingest` runs on this host: [[cameras]] tables"
+    )
+
+    @field_validator("home", "redis_password_file", "database_password_file")
+    @classmethod
+    def absolute(cls, path: Path | None) -> Path | None:
+        """`~` expanded, and independent of later changes of directory."""
+        return None if path is None else path.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *others: PydanticBaseSettingsSource,
+        **named: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing by ourselves: `linewatch.loading` merges the sources and notes origins."""
+        return (init_settings,)
+
+    def __repr_args__(self) -> Any:
+        """The fields, passwords hidden."""
+        return [(name, shown(name, value)) for name, value in super().__repr_args__()]
+
+
+def shown(name: str | None, value: object) -> object:
+    """A field's value as it may be shown: passwords in addresses are hidden."""
+    if name in URL_FIELDS and isinstance(value, str):
+        return without_password(value)
+    return value
