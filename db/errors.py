@@ -25,3 +25,7 @@ class Conflict(DbError):
 
 class StoreError(DbError):
     """Raised when the image store cannot take or give an image; the message says what to check."""
+
+
+class ImageMissing(StoreError):
+    """Raised when the image store holds no image under a key: never stored, or not kept."""

@@ -1,4 +1,4 @@
-"""Every table, typed. A change here needs a migration in db/migrations (a test compares the two)."""
+"""Every table, typed. A change here needs a migration in db/migrations: a test compares the two."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from db.types import UtcDateTime
+from db.types import Real, UtcDateTime
 
 #: SQLite numbers rows by itself only in columns of type INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -71,7 +71,7 @@ def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
 
 
 class Base(DeclarativeBase):
-    """Root of the tables; constraints have names, so migrations can change them on both databases."""
+    """Root of the tables; constraints have names, so that migrations can change them anywhere."""
 
     metadata = MetaData(
         naming_convention={
@@ -98,7 +98,7 @@ class Line(Base):
         ForeignKey("model_versions.id", use_alter=True)
     )
     #: Share of PASS frames that is kept for blind review.
-    audit_rate: Mapped[float] = mapped_column(default=0.01)
+    audit_rate: Mapped[float] = mapped_column(Real, default=0.01)
 
     # How the line's stream stood when a worker last looked.
     frames_waiting: Mapped[int] = mapped_column(default=0)
@@ -108,7 +108,7 @@ class Line(Base):
 
 
 class Camera(Base):
-    """A camera of a line, known from its first frame; counts since its line's stream was created."""
+    """A camera of a line, known from its first frame; counts since its line's stream began."""
 
     __tablename__ = "cameras"
     __table_args__ = (UniqueConstraint("line_id", "name"),)
@@ -139,9 +139,9 @@ class ModelVersion(Base):
     #: sha256 of the artifact's manifest, which names the hash of every other file.
     manifest_sha256: Mapped[str] = mapped_column(String(64))
     manifest: Mapped[dict[str, Any]] = mapped_column(JSON)
-    #: Raw image scores: from `review_threshold` a person looks, from `reject_threshold` the part is rejected.
-    review_threshold: Mapped[float]
-    reject_threshold: Mapped[float]
+    #: Raw image scores: from the first a person looks, from the second the part is rejected.
+    review_threshold: Mapped[float] = mapped_column(Real)
+    reject_threshold: Mapped[float] = mapped_column(Real)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by: Mapped[str] = mapped_column(String(128))
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -161,9 +161,20 @@ class Inspection(Base):
             sqlite_where=text("model_version_id IS NULL"),
             postgresql_where=text("model_version_id IS NULL"),
         ),
-        Index("ix_inspections_camera_id_captured_at", "camera_id", "captured_at"),
-        Index("ix_inspections_line_id_captured_at_verdict", "line_id", "captured_at", "verdict"),
-        Index("ix_inspections_line_id_verdict_id", "line_id", "verdict", "id"),
+        # The live page: a camera's latest frames, and verdicts counted from the index alone. A
+        # line's counts are its cameras', so that every frame pays for one such index only.
+        Index(
+            "ix_inspections_camera_id_recorded_at_verdict", "camera_id", "recorded_at", "verdict"
+        ),
+        # The review queue: holds the open inspections only, however many are done.
+        Index(
+            "ix_inspections_line_id_id_verdict_awaiting",
+            "line_id",
+            "id",
+            "verdict",
+            sqlite_where=text("awaits_review = 1"),
+            postgresql_where=text("awaits_review"),
+        ),
         one_of("verdict", Verdict),
     )
 
@@ -179,19 +190,23 @@ class Inspection(Base):
     #: When the worker had the verdict, just before it committed.
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: Time in scoring, the batch's divided by its frames.
-    score_ms: Mapped[float | None]
+    score_ms: Mapped[float | None] = mapped_column(Real)
     #: Raw image score, unclamped; None: UNINSPECTED.
-    score: Mapped[float | None]
+    score: Mapped[float | None] = mapped_column(Real)
     verdict: Mapped[str] = mapped_column(String(16))
     #: Why a frame is UNINSPECTED.
     reason: Mapped[str | None] = mapped_column(String(512))
+    #: True while the frame is flagged and has no current review: `db.reviews` keeps it so, for the
+    #: queue's index.
+    awaits_review: Mapped[bool] = mapped_column(default=False)
     #: Probability with which this PASS frame was drawn for blind review; None: not drawn.
-    audit_probability: Mapped[float | None]
-    #: Keys in the image store; None: not kept. The map is uint8 PNG: score = low + value / 255 * (high - low).
+    audit_probability: Mapped[float | None] = mapped_column(Real)
+    #: Keys in the image store; None: not kept.
     image_key: Mapped[str | None] = mapped_column(String(128))
     map_key: Mapped[str | None] = mapped_column(String(128))
-    map_low: Mapped[float | None]
-    map_high: Mapped[float | None]
+    #: The map is a uint8 PNG: score = low + value / 255 * (high - low).
+    map_low: Mapped[float | None] = mapped_column(Real)
+    map_high: Mapped[float | None] = mapped_column(Real)
     width_px: Mapped[int | None]
     height_px: Mapped[int | None]
 
@@ -206,7 +221,7 @@ class QuarantinedFrame(Base):
     frame_key: Mapped[str] = mapped_column(String(160), unique=True)
     line_id: Mapped[int] = mapped_column(ForeignKey("lines.id"))
     camera: Mapped[str | None] = mapped_column(String(64))
-    #: Short code, for counting: not_an_image, truncated, too_large, bad_message, scoring_failed, too_many_deliveries ...
+    #: Short code, for counting: not_an_image, truncated, bad_message, scoring_failed ...
     reason: Mapped[str] = mapped_column(String(64))
     detail: Mapped[str] = mapped_column(Text)
     deliveries: Mapped[int]
@@ -229,7 +244,7 @@ class Review(Base):
     defect_class: Mapped[str | None] = mapped_column(String(64))
     mask_key: Mapped[str | None] = mapped_column(String(128))
     undoes_id: Mapped[int | None] = mapped_column(ForeignKey("reviews.id"), unique=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
 
 
 class User(Base):
@@ -255,7 +270,7 @@ class AuditEvent(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
     actor: Mapped[str] = mapped_column(String(128))
-    #: What was done, as subject.verb: line.added, model.activated, review.undone ...
+    #: What was done, as subject.verb: line.added, model.activated, user.added ...
     action: Mapped[str] = mapped_column(String(64))
     #: What it was done to, as kind:name.
     subject: Mapped[str] = mapped_column(String(256))

@@ -1,0 +1,193 @@
+"""Inspections: written in batches by the workers, read by the pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from db.errors import NotFound
+from db.inserting import insert_if_absent
+from db.tables import Camera, Inspection, ModelVersion, Verdict, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Select
+    from sqlalchemy.orm import Session
+
+#: A person looks at these.
+FLAGGED = (Verdict.REVIEW, Verdict.REJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionView:
+    """An inspection as the pages show it."""
+
+    id: int
+    frame_id: UUID
+    line_id: int
+    camera: str
+    #: None: UNINSPECTED, as are the thresholds.
+    model_number: int | None
+    review_threshold: float | None
+    reject_threshold: float | None
+    sequence: int
+    part_id: str | None
+    captured_at: datetime
+    recorded_at: datetime
+    score: float | None
+    verdict: Verdict
+    reason: str | None
+    awaits_review: bool
+    image_key: str | None
+    map_key: str | None
+    #: The map's scale: score = low + value / 255 * (high - low).
+    map_low: float | None
+    map_high: float | None
+    width_px: int | None
+    height_px: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictCounts:
+    """How many frames got which verdict."""
+
+    passed: int = 0
+    review: int = 0
+    rejected: int = 0
+    uninspected: int = 0
+
+    @property
+    def inspected(self) -> int:
+        """Frames the machine judged."""
+        return self.passed + self.review + self.rejected
+
+    @property
+    def yield_share(self) -> float | None:
+        """Share of the inspected frames that passed; None if there are none."""
+        return self.passed / self.inspected if self.inspected else None
+
+    def __add__(self, other: VerdictCounts) -> VerdictCounts:
+        return VerdictCounts(
+            self.passed + other.passed,
+            self.review + other.review,
+            self.rejected + other.rejected,
+            self.uninspected + other.uninspected,
+        )
+
+
+def record(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Add a batch's verdicts; rows that are there already stay as they are.
+
+    Args:
+        rows: one mapping per frame, with every column of Inspection but `id` and `awaits_review`.
+
+    Returns:
+        How many rows were new.
+    """
+    if not rows:
+        return 0
+    # In one order everywhere: two workers with the same frames then never wait in a ring.
+    ordered = sorted(rows, key=lambda row: row["frame_id"])
+    values = [{**row, "awaits_review": row["verdict"] in FLAGGED} for row in ordered]
+    result = session.connection().execute(
+        insert_if_absent(session, Inspection), values, execution_options={"preserve_rowcount": True}
+    )
+    return result.rowcount
+
+
+def get(session: Session, inspection_id: int) -> InspectionView:
+    """One inspection; raises NotFound."""
+    row = session.execute(select_views().where(Inspection.id == inspection_id)).first()
+    if row is None:
+        raise NotFound(f"there is no inspection {inspection_id}")
+    return InspectionView(*row)
+
+
+def latest_by_camera(
+    session: Session, line_id: int, *, limit: int = 8
+) -> dict[str, list[InspectionView]]:
+    """The last frames of each camera of a line, newest first; a camera without frames has none."""
+    newest_first = (
+        Inspection.recorded_at.desc(),
+        Inspection.captured_at.desc(),
+        Inspection.id.desc(),
+    )
+    latest = {}
+    # One query a camera: each reads `limit` entries of the index, however many rows there are.
+    for camera_id, name in _cameras(session, line_id):
+        query = select_views().where(Inspection.camera_id == camera_id)
+        rows = session.execute(query.order_by(*newest_first).limit(limit))
+        latest[name] = [InspectionView(*row) for row in rows]
+    return latest
+
+
+def counts_by_camera(session: Session, line_id: int, since: datetime) -> dict[str, VerdictCounts]:
+    """Verdicts recorded since a time, of each camera of a line; `sum_counts` adds them up."""
+    cameras = dict(_cameras(session, line_id))
+    query = (
+        select(Inspection.camera_id, Inspection.verdict, func.count())
+        .where(Inspection.camera_id.in_(cameras), Inspection.recorded_at >= since)
+        .group_by(Inspection.camera_id, Inspection.verdict)
+    )
+    found: dict[tuple[int, str], int] = {}
+    for camera_id, verdict, count in session.execute(query):
+        found[camera_id, verdict] = count
+    return {
+        name: VerdictCounts(*(found.get((camera_id, verdict.value), 0) for verdict in Verdict))
+        for camera_id, name in cameras.items()
+    }
+
+
+def sum_counts(counts: Mapping[str, VerdictCounts]) -> VerdictCounts:
+    """A line's counts from its cameras'."""
+    return sum(counts.values(), VerdictCounts())
+
+
+def rate_by_camera(
+    session: Session, line_id: int, *, window_s: float = 60.0, now: datetime | None = None
+) -> dict[str, float]:
+    """Verdicts per second of each camera of a line, over the last `window_s`."""
+    since = (now or utc_now()) - timedelta(seconds=window_s)
+    counts = counts_by_camera(session, line_id, since)
+    return {name: (c.inspected + c.uninspected) / window_s for name, c in counts.items()}
+
+
+def select_views() -> Select[*tuple[Any, ...]]:
+    """A query whose rows are the arguments of InspectionView; add conditions, order and limit."""
+    return (
+        select(
+            Inspection.id,
+            Inspection.frame_id,
+            Inspection.line_id,
+            Camera.name,
+            ModelVersion.number,
+            ModelVersion.review_threshold,
+            ModelVersion.reject_threshold,
+            Inspection.sequence,
+            Inspection.part_id,
+            Inspection.captured_at,
+            Inspection.recorded_at,
+            Inspection.score,
+            Inspection.verdict,
+            Inspection.reason,
+            Inspection.awaits_review,
+            Inspection.image_key,
+            Inspection.map_key,
+            Inspection.map_low,
+            Inspection.map_high,
+            Inspection.width_px,
+            Inspection.height_px,
+        )
+        .join(Camera, Camera.id == Inspection.camera_id)
+        .outerjoin(ModelVersion, ModelVersion.id == Inspection.model_version_id)
+    )
+
+
+def _cameras(session: Session, line_id: int) -> list[tuple[int, str]]:
+    query = select(Camera.id, Camera.name).where(Camera.line_id == line_id).order_by(Camera.name)
+    return [(camera_id, name) for camera_id, name in session.execute(query)]
