@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
+from db.errors import DbError
 from db.lines import list_lines
 from db.store import ImageStore
 from models.artifact import manifest_sha256
@@ -110,7 +111,7 @@ def warm_up(context: WorkerContext) -> None:
             lines = [x.name for x in list_lines(session) if x.active_model_version_id is not None]
         for line in lines[: context.config.max_models]:
             context.models.get(line)
-    except (SQLAlchemyError, ModelError):
+    except (DbError, ModelError, SQLAlchemyError):
         log.warning("worker.not_warm", exc_info=True)  # the drain says it again, per line
 
 

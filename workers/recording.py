@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import numpy as np
 import structlog
 from db.lines import get_or_add_camera
 from models.maps import encode_map
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from db import inspections, quarantine
-from db.errors import StoreError
+from db.errors import DatabaseUnavailable, StoreError
 from db.tables import Verdict, utc_now
 from ingest.frame import MEDIA_TYPE_SUFFIXES
 
@@ -85,7 +86,7 @@ class Recorder:
         Rows that are already there stay as they are.
 
         Raises:
-            sqlalchemy.exc.OperationalError: if the database stays away for `commit_patience_s`.
+            DatabaseUnavailable: if the database stays away for `commit_patience_s`.
         """
         images = _KeptImages(self._context.store, self._line)
         keep = [self._keep_image(frame, judged, images) for frame, judged in batch.judged]
@@ -172,7 +173,7 @@ class Recorder:
             shrink = min(1.0, self._context.config.map_side_px / max(height, width))
             size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
             small = cv2.resize(judged.anomaly_map, size, interpolation=cv2.INTER_AREA)
-            encoded = encode_map(small)
+            encoded = encode_map(np.asarray(small, np.float32))
             row["map_key"] = images.put(encoded.png, ".png")
             row["map_low"], row["map_high"] = encoded.low, encoded.high
         return row
@@ -224,7 +225,7 @@ def commit_patiently(context: WorkerContext, work: Callable[[Session], None]) ->
     """Run `work` in a transaction; while the database is away, try again for some time."""
     patience = stop_after_delay(context.config.commit_patience_s)
     for attempt in Retrying(
-        retry=retry_if_exception_type((OperationalError, InterfaceError)),
+        retry=retry_if_exception_type((DatabaseUnavailable, OperationalError)),
         wait=wait_random_exponential(multiplier=0.05, max=2.0),
         stop=lambda state: context.should_stop() or patience(state),
         reraise=True,

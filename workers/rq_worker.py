@@ -64,4 +64,4 @@ class ScoringWorker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the batch in hand, then stop (SIGTERM, SIGINT)."""
         self.stop_asked = True
-        super().request_stop(signum, frame)
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]

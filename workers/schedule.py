@@ -57,7 +57,7 @@ class Schedule(CronScheduler):
 
     def _request_stop(self, signum: int, frame: object) -> None:
         self.stop_asked = True
-        super()._request_stop(signum, frame)
+        super()._request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
 
 def run_scheduler(*, redis_url: str, sweep_interval_s: int = 5) -> None:
@@ -69,7 +69,7 @@ def run_scheduler(*, redis_url: str, sweep_interval_s: int = 5) -> None:
             schedule.add(SWEEP_JOB, every_s=sweep_interval_s)
             log.info("scheduler.started")
             try:
-                schedule.start()
+                schedule.start()  # type: ignore[no-untyped-call]
             except RedisError as exc:
                 log.warning("scheduler.lost_redis", error=str(exc))
             if schedule.stop_asked:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
+from db.errors import DbError
 from db.lines import record_stream_status
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -32,5 +33,5 @@ def report_status(context: WorkerContext, stream: FrameStream, line_id: int) -> 
             record_stream_status(
                 session, line_id, waiting=status.waiting, pending=status.pending, cameras=cameras
             )
-    except SQLAlchemyError as exc:
+    except (DbError, SQLAlchemyError) as exc:
         log.warning("status.not_recorded", line=stream.line, error=str(exc).splitlines()[0])

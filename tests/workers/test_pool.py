@@ -1,0 +1,89 @@
+"""The pool of worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workers.pool import run_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Writes its process id, then waits; `stubborn` ignores SIGTERM.
+PROGRAM = """
+import os, pathlib, signal, sys, time
+if sys.argv[2] == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+(pathlib.Path(sys.argv[1]) / str(os.getpid())).touch()
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def start_pool(folder: Path, stop: threading.Event, kind: str = "polite") -> threading.Thread:
+    command = [sys.executable, "-c", PROGRAM, str(folder), kind]
+    thread = threading.Thread(
+        target=run_pool, args=(command, 2), kwargs={"stop": stop, "grace_s": 1.0}
+    )
+    thread.start()
+    return thread
+
+
+def wait_for_processes(folder: Path, count: int) -> list[int]:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = sorted(int(p.name) for p in folder.iterdir())
+        if len(found) >= count:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{count} processes wanted, {len(found)} started")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_replaced(tmp_path: Path, stop: threading.Event) -> None:
+    pool = start_pool(tmp_path, stop)
+    first, _ = wait_for_processes(tmp_path, 2)
+
+    os.kill(first, signal.SIGKILL)
+
+    replaced = wait_for_processes(tmp_path, 3)
+    assert sum(is_alive(pid) for pid in replaced) == 2
+    stop.set()
+    pool.join(10)
+    assert not any(is_alive(pid) for pid in replaced)
+
+
+@pytest.mark.slow
+def test_a_process_that_ignores_the_request_to_stop_is_killed(
+    tmp_path: Path, stop: threading.Event
+) -> None:
+    pool = start_pool(tmp_path, stop, "stubborn")
+    pids = wait_for_processes(tmp_path, 2)
+
+    stop.set()
+
+    pool.join(10)
+    assert not pool.is_alive()
+    assert not any(is_alive(pid) for pid in pids)
