@@ -1,0 +1,36 @@
+"""Graphs in torch: half precision on CUDA, 32-bit floats on a CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from models.runtime import Device
+
+
+class TorchRuntime:
+    """A graph run eagerly."""
+
+    name = "torch"
+
+    def __init__(self, graph: nn.Module, device: Device = "cpu") -> None:
+        """Move `graph` to `device`; on CUDA it is also made half precision, channels last."""
+        self._device = torch.device(device)
+        graph = graph.eval().to(self._device)
+        if device == "cuda":
+            graph = graph.half().to(memory_format=torch.channels_last)
+        self._graph = graph
+
+    @torch.inference_mode()
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the graph on (B, H, W, 3) RGB images of its input size; gives (B, ...)."""
+        # Pixels with the colours last are a channels-last tensor once permuted.
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+        result: NDArray[np.float32] = self._graph(pixels).float().cpu().numpy()
+        return result
