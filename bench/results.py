@@ -27,7 +27,9 @@ def machine() -> str:
 
 def write(name: str, what: str, settings: str, rows: dict[str, str]) -> None:
     """Replace the section `name`, and print it."""
-    table = "\n".join(["| figure | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())])
+    table = "\n".join(
+        ["| figure | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
+    )
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     section = f"## {name}\n\n{what}\n\n- when: {when}\n- machine: {machine()}\n- settings: {settings}\n\n{table}\n"
     print(section)

@@ -139,6 +139,7 @@ def context(
     tmp_path: Path,
 ) -> Iterator[WorkerContext]:
     """A worker's context, bound for job functions."""
+    (tmp_path / "store").mkdir()
     scorer = ModelScorer(detector, max_pixels=1_000_000)
     context = WorkerContext(
         name="worker-1",
