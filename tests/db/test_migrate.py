@@ -1,0 +1,158 @@
+"""Migrations on both databases."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from db import migrate
+from db.engine import make_engine
+from db.errors import DatabaseUnavailable, SchemaOutdated
+from db.tables import Base
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy.engine import Engine
+
+
+@pytest.fixture
+def empty_engine(empty_database_url: str) -> Iterator[Engine]:
+    made = make_engine(empty_database_url)
+    yield made
+    made.dispose()
+
+
+def described(engine: Engine) -> dict[str, Any]:
+    """All that the database says of its own tables, in an order that does not matter."""
+    inspector = inspect(engine)
+    tables = [t for t in inspector.get_table_names() if t != "alembic_version"]
+
+    def words(value: Any) -> str:
+        if isinstance(value, dict):
+            return str(sorted((key, words(item)) for key, item in value.items()))
+        return str(value)  # the types and conditions of SQLAlchemy compare by identity
+
+    def ordered(items: Any) -> list[str]:
+        return sorted(words(item) for item in items)
+
+    return {
+        table: {
+            "columns": ordered(inspector.get_columns(table)),
+            "primary key": inspector.get_pk_constraint(table),
+            "foreign keys": ordered(inspector.get_foreign_keys(table)),
+            "unique": ordered(inspector.get_unique_constraints(table)),
+            "checks": ordered(inspector.get_check_constraints(table)),
+            "indexes": ordered(inspector.get_indexes(table)),
+        }
+        for table in tables
+    }
+
+
+def test_migrations_make_exactly_what_the_tables_say(engine: Engine, empty_engine: Engine) -> None:
+    Base.metadata.create_all(empty_engine)
+
+    assert described(engine) == described(empty_engine)
+    assert len(described(engine)) == len(Base.metadata.tables) == 8
+
+
+def test_alembic_finds_nothing_to_generate(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_down_to_nothing_and_up_again_is_the_same_schema(database_url: str, engine: Engine) -> None:
+    before = described(engine)
+
+    migrate.downgrade(database_url, "base")
+    nothing = described(engine)
+    migrate.upgrade(database_url)
+
+    assert nothing == {}
+    assert described(engine) == before
+    assert migrate.current(engine) == migrate.head()
+
+
+def test_upgrading_twice_changes_nothing(database_url: str, engine: Engine) -> None:
+    before = described(engine)
+
+    migrate.upgrade(database_url)
+
+    assert described(engine) == before
+
+
+def test_a_migrated_database_passes_the_check(engine: Engine) -> None:
+    migrate.check(engine)
+
+    assert migrate.current(engine) == migrate.head() == "0001"
+
+
+def test_an_empty_database_is_refused_with_what_to_run(empty_engine: Engine) -> None:
+    with pytest.raises(SchemaOutdated, match=r"has no tables yet: run `linewatch db upgrade`"):
+        migrate.check(empty_engine)
+
+
+def test_a_database_of_a_newer_program_is_refused(database_url: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(SchemaOutdated, match=r"9999.*does not know.*upgrade linewatch"):
+        migrate.check(engine)
+    with pytest.raises(SchemaOutdated, match="9999"):
+        migrate.upgrade(database_url)
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(
+    empty_database_url: str, empty_engine: Engine
+) -> None:
+    with empty_engine.begin() as connection:
+        connection.execute(text("CREATE TABLE reviews (id INTEGER)"))
+
+    with pytest.raises(Exception, match="reviews"):
+        migrate.upgrade(empty_database_url)
+
+    assert inspect(empty_engine).get_table_names() == ["reviews"]
+
+
+@pytest.mark.slow
+def test_two_upgrades_at_once_take_turns(empty_database_url: str, empty_engine: Engine) -> None:
+    code = "import sys; from db.migrate import upgrade; upgrade(sys.argv[1])"
+    command = [sys.executable, "-c", code, empty_database_url]
+
+    upgrades = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(3)]
+    errors = [process.communicate(timeout=60)[1].decode() for process in upgrades]
+
+    assert [process.returncode for process in upgrades] == [0, 0, 0], errors
+    migrate.check(empty_engine)
+
+
+def test_a_missing_folder_is_named_and_not_made(tmp_path: Path) -> None:
+    folder = tmp_path / "missing"
+
+    with pytest.raises(DatabaseUnavailable, match=r"there is no folder .*missing: create it"):
+        migrate.upgrade(f"sqlite:///{folder}/linewatch.db")
+
+    assert not folder.exists()
+
+
+def test_rows_that_refer_to_nothing_stop_a_migration(tmp_path: Path) -> None:
+    file = tmp_path / "broken.db"
+    migrate.upgrade(f"sqlite:///{file}")
+    with sqlite3.connect(file) as connection:  # this connection does not enforce references
+        connection.execute(
+            "INSERT INTO cameras VALUES (1, 77, 'top', '2026-03-02 12:00:00', 0, 0, 0)"
+        )
+    connection.close()
+
+    with pytest.raises(DatabaseUnavailable, match="1 rows of table 'cameras' refer to rows"):
+        migrate.upgrade(f"sqlite:///{file}")
