@@ -31,7 +31,8 @@ def write(name: str, what: str, settings: str, rows: dict[str, str]) -> None:
         ["| figure | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
     )
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    section = f"## {name}\n\n{what}\n\n- when: {when}\n- machine: {machine()}\n- settings: {settings}\n\n{table}\n"
+    facts = f"- when: {when}\n- machine: {machine()}\n- settings: {settings}"
+    section = f"## {name}\n\n{what}\n\n{facts}\n\n{table}\n"
     print(section)
     text = RESULTS.read_text() if RESULTS.exists() else HEAD
     sections = re.split(r"^(?=## )", text, flags=re.M)

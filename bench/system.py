@@ -1,4 +1,4 @@
-"""A whole system in a temporary folder: Valkey with AOF, migrated SQLite, scoring workers as processes."""
+"""A whole system in a temporary folder: Valkey with AOF, SQLite, workers as processes."""
 
 from __future__ import annotations
 

@@ -10,11 +10,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
-from db.errors import DbError
-from db.lines import list_lines
-from db.store import ImageStore
-from models.artifact import manifest_sha256
-from models.scorer import load_scorer
 from redis import Redis
 from redis.exceptions import RedisError
 from rq.exceptions import StopRequested
@@ -22,8 +17,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db.engine import make_engine
+from db.errors import DbError
+from db.lines import list_lines
+from db.store import ImageStore
 from ingest.doorbell import SCORE_QUEUE
+from models.artifact import manifest_sha256
 from models.errors import ArtifactError, ModelError
+from models.scorer import load_scorer
 from workers.active_models import ActiveModels
 from workers.context import WorkerContext, bind
 from workers.rq_worker import ScoringWorker

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import structlog
-from db.lines import get_or_add_camera
-from models.maps import encode_map
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from db import inspections, quarantine
 from db.errors import DatabaseUnavailable, StoreError
+from db.lines import get_or_add_camera
 from db.tables import Verdict, utc_now
 from ingest.frame import MEDIA_TYPE_SUFFIXES
+from models.maps import encode_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from db.store import ImageStore
-
     from ingest.frame import Frame
     from ingest.stream import Entry
     from workers.active_models import ActiveModel

@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
-from db.errors import DbError
-from db.lines import record_stream_status
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+
+from db.errors import DbError
+from db.lines import record_stream_status
 
 if TYPE_CHECKING:
     from ingest.stream import FrameStream

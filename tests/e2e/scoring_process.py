@@ -1,4 +1,4 @@
-"""A scoring worker process whose model is the mean brightness, slow enough to be killed in a batch."""
+"""A scoring worker process with a stand-in model, slow enough to be killed in a batch."""
 
 from __future__ import annotations
 

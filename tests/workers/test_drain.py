@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -165,13 +166,8 @@ def test_a_notice_becomes_an_uninspected_verdict_once(
     make_frame: Callable[..., Frame],
 ) -> None:
     activate_version()
-    notice = make_frame(image=b"", uninspected=None, part_id="P1")
-    notice = type(notice)(
-        **{
-            **{f: getattr(notice, f) for f in notice.__dataclass_fields__},
-            "uninspected": "stream full for 5 s",
-        }
-    )
+    frame = make_frame(image=b"", part_id="P1")
+    notice = dataclasses.replace(frame, uninspected="stream full for 5 s")
     push(stream, [notice, notice])
 
     Drain(context, stream.line).run()
