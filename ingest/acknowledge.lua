@@ -11,7 +11,7 @@ for i = 1, count do
   if redis.call('XDEL', frames, id) == 1 then
     if size >= 0 then
       redis.call('HINCRBY', state, 'frames', -1)
-      redis.call('HINCRBY', state, 'bytes', -size)
+      redis.call('HINCRBY', state, 'bytes', 0 - size) -- -0 is no number to Redis
     else
       redis.call('HINCRBY', state, 'notices', -1)
     end

@@ -66,7 +66,7 @@ elseif missing_frames > 0 or missing_bytes > 0 then
     redis.call('LPOP', droppable)
     redis.call('XDEL', frames, victim[1])
     redis.call('HINCRBY', state, 'frames', -1)
-    redis.call('HINCRBY', state, 'bytes', -victim[2])
+    redis.call('HINCRBY', state, 'bytes', 0 - victim[2])
     redis.call('HINCRBY', state, 'dropped:' .. victim[3], 1)
   end
   dropped = #going

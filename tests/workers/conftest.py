@@ -51,6 +51,12 @@ def png(brightness: float, *, side: int = 24) -> bytes:
     return data.tobytes()
 
 
+@pytest.fixture(scope="session")
+def redis_url(valkey_url: str) -> str:
+    """One server is enough here: the stream's own tests run on Redis and on Valkey."""
+    return valkey_url
+
+
 @pytest.fixture
 def picture() -> Callable[..., bytes]:
     return png
