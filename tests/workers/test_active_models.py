@@ -1,0 +1,138 @@
+"""Which model scores, and when it is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy.orm import Session
+
+from db.lines import add_line, get_line
+from db.model_versions import activate
+from models.errors import ArtifactError
+from workers.active_models import ActiveModels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Engine
+
+    from db.tables import ModelVersion
+    from ingest.frame import Frame
+    from workers.scoring import Judged, Refused
+
+
+class NoScorer:
+    def score(self, frames: Sequence[Frame]) -> list[Judged | Refused]:
+        return []
+
+
+class Loader:
+    """Counts what it loads."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def __call__(self, version: ModelVersion) -> NoScorer:
+        self.numbers.append(version.number)
+        return NoScorer()
+
+
+def test_a_model_is_loaded_once_and_swapped_when_another_is_activated(
+    engine: Engine, line: str, activate_version: Callable[..., int]
+) -> None:
+    load = Loader()
+    models = ActiveModels(engine, load, check_s=0.0)
+    first = activate_version()
+    ids = [models.get(line).version_id for _ in range(3)]  # type: ignore[union-attr]
+    second = activate_version()
+    ids.append(models.get(line).version_id)  # type: ignore[union-attr]
+
+    assert ids == [first, first, first, second]
+    assert load.numbers == [1, 2]
+
+
+def test_a_rollback_is_seen_too(
+    engine: Engine, line: str, activate_version: Callable[..., int]
+) -> None:
+    models = ActiveModels(engine, Loader(), check_s=0.0)
+    first = activate_version()
+    activate_version()
+    models.get(line)
+    with Session(engine) as session, session.begin():
+        activate(session, get_line(session, line), 1, actor="test")
+
+    active = models.get(line)
+
+    assert active is not None
+    assert active.version_id == first
+
+
+def test_the_database_is_not_asked_more_often_than_told(
+    engine: Engine, line: str, activate_version: Callable[..., int]
+) -> None:
+    load = Loader()
+    models = ActiveModels(engine, load, check_s=3600.0)
+    activate_version()
+    models.get(line)
+    activate_version()
+
+    models.get(line)
+
+    assert load.numbers == [1]
+
+
+def test_a_line_without_a_model_or_unknown_has_none(engine: Engine, line: str) -> None:
+    models = ActiveModels(engine, Loader())
+
+    assert models.get(line) is None
+    assert models.get("nobody") is None
+
+
+def test_the_model_longest_unused_is_let_go(
+    engine: Engine, line: str, activate_version: Callable[..., int]
+) -> None:
+    from db.model_versions import add_model_version
+
+    load = Loader()
+    models = ActiveModels(engine, load, check_s=0.0, max_models=1)
+    activate_version()
+    with Session(engine) as session, session.begin():
+        other = add_line(session, "line-5", actor="test")
+        version = add_model_version(
+            session,
+            other,
+            artifact_path="/nowhere",
+            manifest={
+                "detector": "d",
+                "backbone": "b",
+                "thresholds": {"review": 0.0, "reject": 1.0},
+            },
+            manifest_sha256="0" * 64,
+            actor="test",
+        )
+        activate(session, other, version.number, actor="test")
+
+    for name in (line, "line-5", line):
+        models.get(name)
+
+    assert len(load.numbers) == 3
+
+
+def test_an_artifact_that_cannot_be_loaded_is_said_and_tried_again(
+    engine: Engine, line: str, activate_version: Callable[..., int]
+) -> None:
+    activate_version()
+    broken = [True]
+
+    def load(version: ModelVersion) -> NoScorer:
+        if broken:
+            raise ArtifactError("a byte was changed")
+        return NoScorer()
+
+    models = ActiveModels(engine, load, check_s=0.0)
+    with pytest.raises(ArtifactError):
+        models.get(line)
+    broken.clear()
+
+    assert models.get(line) is not None
