@@ -63,14 +63,15 @@ def false_reject_rate(scores: Scores, is_anomalous: Mask, reject: float) -> floa
     """Share of the good images that are rejected (score >= `reject`); None without a good image."""
     _check_scores(scores, is_anomalous)
     good = scores[~is_anomalous]
-    return float((good >= reject).mean()) if good.size else None
+    # np.float64: a plain float would be rounded to the scores' float32, and could change sides.
+    return float((good >= np.float64(reject)).mean()) if good.size else None
 
 
 def escape_rate(scores: Scores, is_anomalous: Mask, review: float) -> float | None:
     """Share of the defective images that pass (score < `review`); None without a defective one."""
     _check_scores(scores, is_anomalous)
     defective = scores[is_anomalous]
-    return float((defective < review).mean()) if defective.size else None
+    return float((defective < np.float64(review)).mean()) if defective.size else None
 
 
 def pixel_auroc(anomaly_maps: Sequence[Scores], masks: Sequence[Mask]) -> float | None:

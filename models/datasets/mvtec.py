@@ -42,7 +42,7 @@ def open_mvtec(root: Path) -> Dataset:
         raise DatasetError(f"{root / 'train' / GOOD} holds no picture: {LAYOUT}")
     for name in _folders(root / "train"):
         if name != GOOD:
-            log.warning("dataset_folder_ignored", folder=str(root / "train" / name))
+            log.warning("dataset.folder_ignored", folder=str(root / "train" / name))
     defects = [name for name in _folders(root / "test") if name != GOOD]
     test = [s for defect in (GOOD, *defects) for s in _samples(root, "test", defect)]
     return Dataset(str(root), train, test)

@@ -92,6 +92,14 @@ def test_rates_count_scores_at_the_threshold_as_beyond_it() -> None:
     assert escape_rate(scores, GOOD_AND_BAD, review=2.0) == pytest.approx(1 / 2)
 
 
+def test_a_threshold_just_above_a_float32_score_is_not_rounded_down_to_it() -> None:
+    scores = np.array([0.1, 0.1], np.float32)
+    just_above = float(np.nextafter(float(scores[0]), 1))
+
+    assert false_reject_rate(scores, np.array([False, True]), just_above) == 0
+    assert escape_rate(scores, np.array([False, True]), just_above) == 1
+
+
 def test_what_is_undefined_is_none() -> None:
     scores, good, bad = np.array([1.0, 2.0]), np.zeros(2, bool), np.ones(2, bool)
     maps = np.ones((2, 3, 3), np.float32)

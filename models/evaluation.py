@@ -1,0 +1,216 @@
+"""How good a trained model is on the test images of a set, at the thresholds it was stored with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import cv2
+import numpy as np
+import structlog
+
+from models import metrics
+from models.datasets import open_dataset
+from models.errors import DatasetError
+from models.scorer import load_scorer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from models.artifact import Manifest
+    from models.calibration import Thresholds
+    from models.datasets import Dataset, Sample
+    from models.detector import Progress, Scores
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Figures on the test images of a set; None where a figure cannot be had."""
+
+    #: Area under the ROC curve of the image scores.
+    image_auroc: float | None
+    #: The same of all pixels, at the size of the model's anomaly maps.
+    pixel_auroc: float | None
+    #: Area under the per-region overlap up to a false positive rate of 0.3, at the same size.
+    aupro: float | None
+    #: Best F1 of any threshold: an optimistic figure, chosen on the test images themselves.
+    image_f1_max: float | None
+    #: Share of the good images that the stored thresholds reject.
+    false_reject_rate: float | None
+    #: Share of the defective images that the stored thresholds let pass.
+    escape_rate: float | None
+    #: Median time to score one image alone, its resizing included, its decoding not.
+    ms_per_image_p50: float
+    #: How many images were scored; known anomalies are not among them.
+    images: int
+    #: Name of the method.
+    detector: str
+    #: timm's name of the backbone.
+    backbone: str
+    #: What ran the model: openvino or torch.
+    runtime: str
+    #: Image AUROC of each kind of defect against all good images.
+    per_defect: dict[str, float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as `evaluate --json` writes it."""
+        return asdict(self)
+
+
+class TrainedModel(Protocol):
+    """What is evaluated; `models.scorer.Scorer` is one."""
+
+    manifest: Manifest
+    runtime: str
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Where the verdicts begin."""
+        ...
+
+    def score(self, images: Sequence[NDArray[np.uint8]]) -> Scores:
+        """Score (H, W, 3) RGB images."""
+        ...
+
+
+def evaluate(
+    model_dir: str | Path,
+    data: str | Path,
+    *,
+    progress: Progress | None = None,
+    runtime: str = "auto",
+    limit: int | None = None,
+) -> EvaluationReport:
+    """Score the test images of a set with a trained model, and measure.
+
+    Args:
+        model_dir: what `train` wrote.
+        data: a folder in MVTec layout, or `elpv`, `elpv:mono`, `elpv:poly`.
+        progress: called as progress("scoring", done, total).
+        runtime: auto, openvino or torch.
+        limit: score at most so many test images, spread evenly over the set; None for all.
+
+    Raises:
+        ModelError: if the model or the set cannot be had, or a file of it cannot be read.
+    """
+    dataset = open_dataset(data)
+    model = load_scorer(model_dir, runtime=runtime)
+    return evaluate_model(model, dataset, progress=progress, limit=limit)
+
+
+def evaluate_model(
+    model: TrainedModel,
+    dataset: Dataset,
+    *,
+    progress: Progress | None = None,
+    limit: int | None = None,
+) -> EvaluationReport:
+    """Like `evaluate`, for a model and a set that are open already."""
+    samples = _choose(dataset, model.manifest.known_anomalies, limit)
+    run = _score_all(model, samples, progress)
+    is_anomalous = np.array([sample.is_anomalous for sample in samples])
+    reject, review = model.thresholds.reject, model.thresholds.review
+    return EvaluationReport(
+        image_auroc=metrics.image_auroc(run.scores, is_anomalous),
+        pixel_auroc=metrics.pixel_auroc(run.maps, run.masks),
+        aupro=metrics.aupro(run.maps, run.masks),
+        image_f1_max=metrics.f1_max(run.scores, is_anomalous),
+        false_reject_rate=metrics.false_reject_rate(run.scores, is_anomalous, reject),
+        escape_rate=metrics.escape_rate(run.scores, is_anomalous, review),
+        ms_per_image_p50=round(float(np.median(run.milliseconds)), 3),
+        images=len(samples),
+        detector=model.manifest.detector,
+        backbone=model.manifest.backbone,
+        runtime=model.runtime,
+        per_defect=_per_defect(run.scores, samples),
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a model said about the test images."""
+
+    #: (B,)
+    scores: NDArray[np.float64]
+    #: (B,)
+    milliseconds: NDArray[np.float64]
+    #: One (h, w) an image; empty where the set has no masks.
+    maps: list[NDArray[np.float32]]
+    #: Likewise.
+    masks: list[NDArray[np.bool_]]
+
+
+def _score_all(model: TrainedModel, samples: list[Sample], progress: Progress | None) -> _Run:
+    run = _Run(np.empty(len(samples)), np.empty(len(samples)), [], [])
+    has_masks = all(sample.mask_path is not None for sample in samples if sample.is_anomalous)
+    model.score([samples[0].image()])  # the first call warms up, and is not timed
+    for index, sample in enumerate(samples):
+        image = sample.image()
+        start = time.perf_counter()
+        result = model.score([image])
+        run.milliseconds[index] = (time.perf_counter() - start) * 1000
+        run.scores[index] = result.image_scores[0]
+        if has_masks:
+            anomaly_map = result.anomaly_maps[0]
+            run.maps.append(anomaly_map)
+            run.masks.append(_mask_at(sample, image.shape[:2], anomaly_map.shape))
+        if progress is not None:
+            progress("scoring", index + 1, len(samples))
+    return run
+
+
+def _choose(dataset: Dataset, known_anomalies: list[str], limit: int | None) -> list[Sample]:
+    """The test images without those the model was shown."""
+    known = set(known_anomalies)
+    missing = known - {sample.name for sample in dataset.test}
+    if missing:
+        # Usual on another set than the one trained on; on the same set its files were renamed.
+        log.warning(
+            "evaluation.known_anomalies_not_in_set", data=dataset.name, names=sorted(missing)
+        )
+    samples = [sample for sample in dataset.test if sample.name not in known]
+    if not samples:
+        raise DatasetError(
+            f"{dataset.name} has no test images to evaluate on: "
+            "put pictures into test/good and test/<defect>"
+        )
+    if limit is None or limit >= len(samples):
+        return samples
+    if limit < 1:
+        raise ValueError(f"limit is {limit}: evaluate at least one image")
+    return [samples[index * len(samples) // limit] for index in range(limit)]
+
+
+def _mask_at(
+    sample: Sample, image_size: tuple[int, ...], map_size: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """The sample's mask at the size of its anomaly map; regions too small for it are gone."""
+    mask = sample.mask(image_size[0], image_size[1])
+    if mask is None:
+        return np.zeros(map_size, np.bool_)
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    # OpenCV resizes no int32; float32 holds every label up to 2^24 exactly.
+    small = cv2.resize(
+        labels.astype(np.float32), map_size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    lost = count - len(np.union1d(small, [0]))
+    if lost or count == 1:
+        log.warning("evaluation.defect_regions_lost", image=sample.name, of=count - 1, lost=lost)
+    kept: NDArray[np.bool_] = small > 0
+    return kept
+
+
+def _per_defect(scores: NDArray[np.float64], samples: list[Sample]) -> dict[str, float | None]:
+    defects = np.array([sample.defect for sample in samples])
+    is_anomalous = np.array([sample.is_anomalous for sample in samples])
+    figures = {}
+    for defect in dict.fromkeys(defects[is_anomalous].tolist()):
+        chosen = ~is_anomalous | (defects == defect)
+        figures[defect] = metrics.image_auroc(scores[chosen], is_anomalous[chosen])
+    return figures
