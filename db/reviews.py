@@ -1,4 +1,4 @@
-"""Reviews: people's words on inspections, and the queue of those that wait for one.
+"""Reviews: people's words on inspections.
 
 Reviews are append-only events. An inspection's current review is its latest one not undone.
 Whoever reviews says which review was current when they looked (`after`); if another person's word
@@ -13,9 +13,9 @@ from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import aliased
 
 from db.errors import Conflict, NotFound
-from db.inspections import FLAGGED, InspectionView, select_views
+from db.inspections import FLAGGED
 from db.locking import lock
-from db.tables import Decision, Inspection, Review, Verdict
+from db.tables import Decision, Inspection, Review
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,40 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
-
-
-def queue(
-    session: Session,
-    line_id: int,
-    *,
-    limit: int = 50,
-    before_id: int | None = None,
-    verdict: Verdict | None = None,
-) -> list[InspectionView]:
-    """A line's flagged inspections (REVIEW, REJECT) without a current review, newest first.
-
-    Args:
-        before_id: continue after the last one of the page before.
-        verdict: only those.
-    """
-    query = select_views().where(Inspection.line_id == line_id, Inspection.awaits_review)
-    if before_id is not None:
-        query = query.where(Inspection.id < before_id)
-    if verdict is not None:
-        query = query.where(Inspection.verdict == verdict.value)
-    rows = session.execute(query.order_by(Inspection.id.desc()).limit(limit))
-    return [InspectionView(*row) for row in rows]
-
-
-def count_queue(session: Session, line_id: int) -> dict[Verdict, int]:
-    """How many flagged inspections of a line wait for a review, by verdict."""
-    query = (
-        select(Inspection.verdict, func.count())
-        .where(Inspection.line_id == line_id, Inspection.awaits_review)
-        .group_by(Inspection.verdict)
-    )
-    found = {row[0]: row[1] for row in session.execute(query)}
-    return {verdict: found.get(verdict.value, 0) for verdict in FLAGGED}
 
 
 def add_review(
