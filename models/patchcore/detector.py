@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from models.anomaly_map import enlarge
 from models.detector import Scores
@@ -144,7 +144,7 @@ class PatchCore:
         """
         if self._bank is None or self._chosen is None:
             raise NotFittedError("PatchCore has no memory bank to save: fit it first")
-        save_file({"bank": self._bank, "chosen": self._chosen}, folder / BANK_FILE)
+        (folder / BANK_FILE).write_bytes(save({"bank": self._bank, "chosen": self._chosen}))
         self._embedder.save(folder)
 
     def _remember(self, bank: NDArray[np.float32], chosen: NDArray[np.int64]) -> None:

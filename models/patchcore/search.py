@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.errors import ModelError, ShapeError
+from models.errors import ShapeError
+from models.patchcore.faiss_loading import load_faiss
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from numpy.typing import NDArray
 
     from models.runtime import Device
@@ -28,7 +27,7 @@ class NeighbourSearch:
         """
         if bank.ndim != 2 or len(bank) == 0:
             raise ShapeError(f"memory bank has shape {bank.shape}, expected (N, D) with N >= 1")
-        faiss = _faiss()
+        faiss = load_faiss()
         # faiss expands the square: with a common offset, differences drown in rounding.
         self._centre = bank.mean(axis=0, dtype=np.float64).astype(np.float32)
         self._index = faiss.IndexFlatL2(bank.shape[1])
@@ -49,14 +48,3 @@ class NeighbourSearch:
             raise ShapeError(f"patches have shape {patches.shape}, expected (P, {self._index.d})")
         distances, rows = self._index.search(np.ascontiguousarray(patches - self._centre), count)
         return np.maximum(distances, 0), rows
-
-
-def _faiss() -> ModuleType:
-    try:
-        import faiss
-    except ImportError as exc:
-        raise ModelError(
-            "faiss is not installed: install linewatch with the extra cpu, or gpu on a CUDA machine"
-        ) from exc
-    module: ModuleType = faiss
-    return module

@@ -61,8 +61,19 @@ def convert(graph: nn.Module, height: int, width: int) -> openvino.Model:
 
 
 def write(model: openvino.Model, file: Path) -> None:
-    """Store a converted graph as `file` (.xml), with its weights (.bin) beside it, as float32."""
-    openvino.save_model(model, file, compress_to_fp16=False)
+    """Store a converted graph as `file` (.xml), with its weights (.bin) beside it, as float32.
+
+    Raises:
+        ArtifactError: if it cannot be written whole.
+    """
+    try:
+        openvino.save_model(model, file, compress_to_fp16=False)
+    except RuntimeError as exc:
+        raise ArtifactError(
+            f"OpenVINO cannot write {file}: {str(exc).strip()}; free space, or choose another folder"
+        ) from exc
+    # A disk that fills up at the last bytes need not raise above.
+    read(file)
 
 
 def read(file: Path) -> openvino.Model:
