@@ -1,0 +1,286 @@
+"""Delivery by policy: full streams, lost servers, and what is counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoPermissionError, ResponseError
+
+from ingest.connection import connect, is_outage
+from ingest.delivery import Delivery, Outcome
+from ingest.doorbell import Doorbell
+from ingest.frame import from_fields
+from ingest.stream import CameraCounts, FrameStream, FullPolicy, StreamLimits
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+MakeFrame = Any
+
+
+def deliveries(
+    redis: Redis, policy: FullPolicy, *, block_timeout_s: float = 0.1, **limits: int
+) -> tuple[Delivery, FrameStream]:
+    stream = FrameStream(redis, "l1", StreamLimits(**limits))
+    return Delivery(stream, Doorbell(redis), "c1", policy, block_timeout_s), stream
+
+
+def queued_jobs(redis: Redis) -> int:
+    return int(redis.llen("rq:queue:score"))
+
+
+class LosesAnswers(FrameStream):
+    """A stream whose pushes are stored, but whose answers are lost as often as told."""
+
+    lost_answers = 0
+
+    def push(self, *args: Any) -> Any:
+        pushed = super().push(*args)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise RedisConnectionError("Connection reset by peer")
+        return pushed
+
+
+def test_a_frame_is_sent_and_a_worker_called_once(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    delivery, stream = deliveries(redis_client, FullPolicy.BLOCK)
+
+    outcomes = [delivery.deliver(make_frame(), Event()) for _ in range(3)]
+
+    assert outcomes == [Outcome.SENT] * 3
+    assert stream.status().waiting == 3
+    assert queued_jobs(redis_client) == 1
+
+
+def test_block_waits_for_room(redis_client: Redis, make_frame: MakeFrame) -> None:
+    delivery, stream = deliveries(redis_client, FullPolicy.BLOCK, block_timeout_s=5, max_frames=1)
+    delivery.deliver(make_frame(), Event())
+    room = threading.Timer(0.15, lambda: stream.acknowledge(stream.read("w", 1)))
+    room.start()
+    started = time.monotonic()
+
+    outcome = delivery.deliver(make_frame(), Event())
+
+    assert outcome is Outcome.SENT
+    assert 0.1 < time.monotonic() - started < 2
+    room.join()
+
+
+def test_block_reports_a_part_as_uninspected_when_there_is_no_room_in_time(
+    redis_client: Redis, make_frame: MakeFrame, log_lines: list[dict[str, Any]]
+) -> None:
+    delivery, stream = deliveries(redis_client, FullPolicy.BLOCK, max_frames=1)
+    delivery.deliver(make_frame(), Event())
+    parts = [make_frame(), make_frame()]
+
+    outcomes = [delivery.deliver(part, Event()) for part in parts]
+
+    assert outcomes == [Outcome.UNINSPECTED] * 2
+    notices = [from_fields(e.fields) for e in stream.read("w", 10)][1:]
+    assert [n.frame_id for n in notices] == [p.frame_id for p in parts]
+    assert {n.uninspected for n in notices} == {"stream full for 0.1 s"}
+    assert {n.image for n in notices} == {b""}
+    assert [line["event"] for line in log_lines] == ["stream_full"]
+
+
+def test_block_waits_on_when_even_notices_have_no_room(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    delivery, stream = deliveries(
+        redis_client, FullPolicy.BLOCK, block_timeout_s=0.02, max_frames=1, max_notices=1
+    )
+    for _ in range(2):
+        delivery.deliver(make_frame(), Event())
+    room = threading.Timer(0.2, lambda: stream.acknowledge(stream.read("w", 2)))
+    room.start()
+
+    assert delivery.deliver(make_frame(), Event()) is Outcome.UNINSPECTED
+    room.join()
+
+
+def test_stopping_with_a_full_stream_leaves_a_notice(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    delivery, stream = deliveries(redis_client, FullPolicy.BLOCK, block_timeout_s=60, max_frames=1)
+    delivery.deliver(make_frame(), Event())
+    stop = Event()
+    threading.Timer(0.1, stop.set).start()
+
+    assert delivery.deliver(make_frame(), stop) is Outcome.UNINSPECTED
+    assert stream.status().cameras["c1"].uninspected == 1
+
+
+def test_stopping_with_a_full_stream_leaves_nothing_of_a_frame_that_comes_again(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    delivery, stream = deliveries(redis_client, FullPolicy.BLOCK, block_timeout_s=60, max_frames=1)
+    delivery.deliver(make_frame(), Event())
+    stop = Event()
+    stop.set()
+
+    assert delivery.deliver(make_frame(), stop, resumes=True) is Outcome.UNSENT
+    assert stream.status().cameras == {"c1": CameraCounts(pushed=1)}
+
+
+def test_drop_oldest_never_waits_and_counts(redis_client: Redis, make_frame: MakeFrame) -> None:
+    delivery, stream = deliveries(redis_client, FullPolicy.DROP_OLDEST, max_frames=2)
+
+    outcomes = [delivery.deliver(make_frame(), Event()) for _ in range(5)]
+    stream.read("w", 2)
+    outcomes.append(delivery.deliver(make_frame(), Event()))
+
+    assert outcomes == [Outcome.SENT] * 5 + [Outcome.DROPPED]
+    assert delivery.dropped == 4
+    assert stream.status().cameras == {"c1": CameraCounts(pushed=5, dropped=4)}
+
+
+@pytest.mark.parametrize("policy", FullPolicy)
+def test_a_frame_larger_than_the_stream_becomes_a_notice(
+    redis_client: Redis, make_frame: MakeFrame, policy: FullPolicy
+) -> None:
+    delivery, stream = deliveries(redis_client, policy, max_bytes=100)
+
+    assert delivery.deliver(make_frame(size=101), Event()) is Outcome.UNINSPECTED
+    (entry,) = stream.read("w", 1)
+    reason = from_fields(entry.fields).uninspected
+    assert reason is not None
+    assert reason.startswith("the encoded frame has 101 bytes")
+
+
+def test_a_push_whose_answer_was_lost_makes_no_second_frame(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    stream = LosesAnswers(redis_client, "l1")
+    stream.lost_answers = 2
+    delivery = Delivery(stream, Doorbell(redis_client), "c1", FullPolicy.BLOCK, 1)
+
+    outcome = delivery.deliver(make_frame(), Event())
+
+    assert outcome is Outcome.SENT
+    assert stream.status().waiting == 1
+    assert queued_jobs(redis_client) == 1
+
+
+def test_a_push_whose_answer_was_lost_into_the_last_room_makes_no_notice(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    # Stored and full: without recognising the frame, the second push would be refused for good.
+    stream = LosesAnswers(redis_client, "l1", StreamLimits(max_frames=1))
+    stream.lost_answers = 1
+    delivery = Delivery(stream, Doorbell(redis_client), "c1", FullPolicy.BLOCK, 0.1)
+
+    assert delivery.deliver(make_frame(), Event()) is Outcome.SENT
+    assert stream.status().cameras == {"c1": CameraCounts(pushed=1)}
+
+
+def test_losses_before_the_stream_are_reported_at_the_end(redis_client: Redis) -> None:
+    delivery, stream = deliveries(redis_client, FullPolicy.DROP_OLDEST)
+
+    delivery.count_dropped(3)
+    delivery.finish()
+    delivery.finish()
+
+    assert stream.status().cameras == {"c1": CameraCounts(dropped=3)}
+
+
+@pytest.mark.slow
+def test_block_keeps_the_frame_until_the_server_is_back(
+    own_server: Any, make_frame: MakeFrame, log_lines: list[dict[str, Any]]
+) -> None:
+    client = connect(own_server.url, timeout_s=1)
+    delivery, stream = deliveries(client, FullPolicy.BLOCK, block_timeout_s=0.05)
+    delivery.deliver(make_frame(), Event())
+    own_server.kill()
+    back = threading.Timer(0.5, own_server.start)
+    back.start()
+
+    outcome = delivery.deliver(make_frame(), Event())
+
+    back.join()
+    assert outcome is Outcome.SENT
+    assert stream.status().waiting == 2
+    assert [line["event"] for line in log_lines] == ["stream_unreachable", "stream_reachable"]
+    client.close()
+
+
+@pytest.mark.slow
+def test_block_ends_without_the_server_when_told(own_server: Any, make_frame: MakeFrame) -> None:
+    client = connect(own_server.url, timeout_s=1)
+    delivery, _ = deliveries(client, FullPolicy.BLOCK)
+    own_server.kill()
+    stop = Event()
+    threading.Timer(0.2, stop.set).start()
+    started = time.monotonic()
+
+    assert delivery.deliver(make_frame(), stop) is Outcome.UNSENT
+    delivery.finish()
+
+    assert time.monotonic() - started < 2
+    client.close()
+
+
+@pytest.mark.slow
+def test_drop_oldest_counts_what_a_lost_server_cost_and_tells_it_later(
+    own_server: Any, make_frame: MakeFrame, log_lines: list[dict[str, Any]]
+) -> None:
+    client = connect(own_server.url, timeout_s=1)
+    delivery, stream = deliveries(client, FullPolicy.DROP_OLDEST)
+    delivery.deliver(make_frame(), Event())
+    own_server.kill()
+    started = time.monotonic()
+    dropped = [delivery.deliver(make_frame(), Event()) for _ in range(50)]
+    took_s = time.monotonic() - started
+    own_server.start()
+
+    outcome = Outcome.DROPPED
+    while outcome is Outcome.DROPPED:
+        dropped.append(outcome)
+        outcome = delivery.deliver(make_frame(), Event())
+        time.sleep(0.01)
+    delivery.finish()
+
+    assert set(dropped) == {Outcome.DROPPED}
+    assert took_s < 1
+    # The loop's first entry stands for no frame.
+    expected = CameraCounts(pushed=2, dropped=len(dropped) - 1)
+    assert stream.status().cameras == {"c1": expected}
+    assert delivery.dropped == expected.dropped
+    events = [line["event"] for line in log_lines]
+    assert events == ["stream_unreachable", "stream_reachable"]
+    client.close()
+
+
+@pytest.mark.slow
+def test_a_server_without_memory_is_waited_for(own_server: Any, make_frame: MakeFrame) -> None:
+    client = connect(own_server.url, timeout_s=1)
+    delivery, stream = deliveries(client, FullPolicy.BLOCK)
+    admin = own_server.client()
+    admin.config_set("maxmemory", 1)
+    threading.Timer(0.3, lambda: admin.config_set("maxmemory", 0)).start()
+
+    assert delivery.deliver(make_frame(), Event()) is Outcome.SENT
+    assert stream.status().waiting == 1
+    admin.close()
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RedisConnectionError("refused"), True),
+        (ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), True),
+        (ResponseError("BUSY Redis is busy running a script"), True),
+        (ResponseError("WRONGTYPE Operation against a key"), False),
+        (ResponseError("BUSYGROUP Consumer Group name already exists"), False),
+        (NoPermissionError("this user has no permissions"), False),
+    ],
+)
+def test_only_what_may_pass_by_itself_is_an_outage(error: Any, expected: bool) -> None:
+    assert is_outage(error) is expected
