@@ -1,0 +1,319 @@
+"""Reviews: append-only, one person's word at a time, undone by another event."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from db import inspections, reviews
+from db.errors import Conflict, NotFound
+from db.tables import Decision, Inspection, Review, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Plant, RowMaker
+    from sqlalchemy.engine import Engine
+
+
+@pytest.fixture
+def flag(session: Session, make_row: RowMaker) -> Callable[..., int]:
+    """Adds an inspection, REJECT unless told, and returns its id."""
+
+    def add(verdict: str = "REJECT", **changes: Any) -> int:
+        row = make_row(verdict=verdict, **changes)
+        inspections.record(session, [row])
+        session.commit()
+        query = select(Inspection.id).where(Inspection.frame_id == row["frame_id"])
+        return session.scalars(query).one()
+
+    return add
+
+
+def waiting(session: Session, plant: Plant) -> list[int]:
+    """Ids in the queue, newest first."""
+    open_ = select(Inspection.id).where(
+        Inspection.line_id == plant.line_id, Inspection.awaits_review
+    )
+    return list(session.scalars(open_.order_by(Inspection.id.desc())))
+
+
+def test_flagged_frames_wait_newest_first_and_no_others(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    first, second = flag("REVIEW"), flag("REJECT")
+    flag("PASS")
+    flag("UNINSPECTED")
+
+    assert waiting(session, plant) == [second, first]
+
+
+def test_a_decision_is_current_and_takes_the_frame_out_of_the_queue(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+
+    review = reviews.add_review(
+        session, inspection, Decision.DEFECT, reviewer="anna", defect_class="crack", mask_key="m"
+    )
+    session.commit()
+
+    assert reviews.current_review(session, inspection) is review
+    assert (review.reviewer, review.decision) == ("anna", "defect")
+    assert (review.defect_class, review.mask_key) == ("crack", "m")
+    assert waiting(session, plant) == []
+
+
+@pytest.mark.parametrize("decision", [Decision.UNSURE, Decision.DISMISSED, Decision.GOOD])
+def test_every_decision_takes_the_frame_out_of_the_queue(
+    session: Session, plant: Plant, flag: Callable[..., int], decision: Decision
+) -> None:
+    reviews.add_review(session, flag(), decision, reviewer="anna")
+
+    assert waiting(session, plant) == []
+
+
+def test_a_colleague_who_decided_meanwhile_is_not_overruled(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    first = reviews.add_review(session, inspection, Decision.GOOD, reviewer="anna")
+    session.commit()
+
+    words = rf"inspection {inspection} was reviewed meanwhile: good by anna at .* UTC \(review"
+    with pytest.raises(Conflict, match=words):
+        reviews.add_review(session, inspection, Decision.DEFECT, reviewer="bert")
+    session.rollback()
+
+    assert reviews.current_review(session, inspection) is first
+    assert len(reviews.history(session, inspection)) == 1
+
+
+def test_a_second_opinion_names_the_review_it_follows_and_is_current(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    first = reviews.add_review(session, inspection, Decision.GOOD, reviewer="anna")
+
+    second = reviews.add_review(
+        session, inspection, Decision.DEFECT, reviewer="bert", after=first.id
+    )
+
+    assert reviews.current_review(session, inspection) is second
+    with pytest.raises(Conflict, match="defect by bert"):
+        reviews.add_review(session, inspection, Decision.GOOD, reviewer="carl", after=first.id)
+
+
+def test_undo_puts_the_frame_back_and_keeps_both_events(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    review = reviews.add_review(session, inspection, Decision.GOOD, reviewer="anna")
+
+    reviews.undo(session, review.id, reviewer="bert")
+    session.commit()
+
+    assert reviews.current_review(session, inspection) is None
+    assert waiting(session, plant) == [inspection]
+    told = [(e.decision, e.reviewer, e.undoes_id) for e in reviews.history(session, inspection)]
+    assert told == [("good", "anna", None), ("undo", "bert", review.id)]
+
+
+def test_undoing_a_second_opinion_makes_the_first_current_again(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    first = reviews.add_review(session, inspection, Decision.GOOD, reviewer="anna")
+    second = reviews.add_review(
+        session, inspection, Decision.DEFECT, reviewer="bert", after=first.id
+    )
+
+    reviews.undo(session, second.id, reviewer="bert")
+
+    assert reviews.current_review(session, inspection) is first
+    assert waiting(session, plant) == []
+
+
+def test_after_an_undo_the_frame_can_be_decided_anew(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    first = reviews.add_review(session, inspection, Decision.GOOD, reviewer="anna")
+    reviews.undo(session, first.id, reviewer="anna")
+
+    anew = reviews.add_review(session, inspection, Decision.DEFECT, reviewer="anna")
+
+    assert reviews.current_review(session, inspection) is anew
+
+
+def test_a_review_that_was_undone_cannot_be_followed(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    first = reviews.add_review(session, inspection, Decision.GOOD, reviewer="anna")
+    reviews.undo(session, first.id, reviewer="anna")
+
+    with pytest.raises(Conflict, match="was undone meanwhile: load the inspection again"):
+        reviews.add_review(session, inspection, Decision.GOOD, reviewer="bert", after=first.id)
+
+    assert waiting(session, plant) == [inspection]
+
+
+def test_undoing_twice_is_a_conflict(session: Session, flag: Callable[..., int]) -> None:
+    review = reviews.add_review(session, flag(), Decision.GOOD, reviewer="anna")
+    reviews.undo(session, review.id, reviewer="bert")
+
+    with pytest.raises(Conflict, match=f"review {review.id} was undone already by bert"):
+        reviews.undo(session, review.id, reviewer="anna")
+
+
+def test_a_review_another_stands_on_cannot_be_undone(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    first = reviews.add_review(session, inspection, Decision.GOOD, reviewer="anna")
+    reviews.add_review(session, inspection, Decision.DEFECT, reviewer="bert", after=first.id)
+
+    with pytest.raises(Conflict, match=r"a later review stands on .*defect by bert.*undo that one"):
+        reviews.undo(session, first.id, reviewer="anna")
+
+
+def test_an_undo_cannot_be_undone(session: Session, flag: Callable[..., int]) -> None:
+    review = reviews.add_review(session, flag(), Decision.GOOD, reviewer="anna")
+    event = reviews.undo(session, review.id, reviewer="anna")
+
+    with pytest.raises(Conflict, match="is an undo itself"):
+        reviews.undo(session, event.id, reviewer="anna")
+
+
+def test_a_passed_frame_may_be_reviewed_and_never_enters_the_queue(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    review = reviews.add_review(session, flag("PASS"), Decision.DEFECT, reviewer="anna")
+    reviews.undo(session, review.id, reviewer="anna")
+
+    assert waiting(session, plant) == []
+
+
+def test_what_is_not_there_is_not_found(session: Session) -> None:
+    with pytest.raises(NotFound, match="no inspection with id 7"):
+        reviews.add_review(session, 7, Decision.GOOD, reviewer="anna")
+    with pytest.raises(NotFound, match="no review 7"):
+        reviews.undo(session, 7, reviewer="anna")
+
+
+def test_undo_is_no_decision_and_a_reviewer_is_needed(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+
+    with pytest.raises(ValueError, match="call undo"):
+        reviews.add_review(session, inspection, Decision.UNDO, reviewer="anna")
+    with pytest.raises(ValueError, match="needs a reviewer"):
+        reviews.add_review(session, inspection, Decision.GOOD, reviewer=" ")
+
+
+def test_of_many_who_decide_at_once_one_is_heard(
+    engine: Engine, session: Session, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+
+    def decide(number: int) -> bool:
+        try:
+            with Session(engine) as own, own.begin():
+                reviews.add_review(own, inspection, Decision.GOOD, reviewer=f"person {number}")
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as people:
+        heard = list(people.map(decide, range(6)))
+
+    assert heard.count(True) == 1
+    assert len(reviews.history(session, inspection)) == 1
+
+
+def test_of_many_who_undo_at_once_one_is_heard(
+    engine: Engine, session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    review_id = reviews.add_review(session, inspection, Decision.GOOD, reviewer="anna").id
+    session.commit()
+
+    def take_back(number: int) -> bool:
+        try:
+            with Session(engine) as own, own.begin():
+                reviews.undo(own, review_id, reviewer=f"person {number}")
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as people:
+        heard = list(people.map(take_back, range(6)))
+
+    assert heard.count(True) == 1
+    assert waiting(session, plant) == [inspection]
+
+
+def test_the_database_itself_refuses_a_second_undo(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    review = reviews.add_review(session, inspection, Decision.GOOD, reviewer="anna")
+    for _ in range(2):
+        session.add(
+            Review(inspection_id=inspection, reviewer="x", decision="undo", undoes_id=review.id)
+        )
+
+    with pytest.raises(IntegrityError):
+        session.flush()
+
+
+def test_current_reviews_of_several_frames_come_in_one_answer(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    decided, undone, open_ = flag(), flag(), flag()
+    review = reviews.add_review(session, decided, Decision.GOOD, reviewer="anna")
+    taken_back = reviews.add_review(session, undone, Decision.GOOD, reviewer="anna")
+    reviews.undo(session, taken_back.id, reviewer="anna")
+
+    assert reviews.current_reviews(session, [decided, undone, open_]) == {decided: review}
+    assert reviews.current_reviews(session, []) == {}
+
+
+def test_decisions_are_counted_without_those_undone(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    before = utc_now() - timedelta(minutes=1)
+    for decision in [Decision.GOOD, Decision.GOOD, Decision.DEFECT, Decision.DISMISSED]:
+        last = reviews.add_review(session, flag(), decision, reviewer="anna")
+    taken_back = reviews.add_review(session, flag(), Decision.DEFECT, reviewer="anna")
+    reviews.undo(session, taken_back.id, reviewer="anna")
+
+    counts = reviews.count_decisions(session, plant.line_id, before)
+
+    assert counts == {
+        Decision.DEFECT: 1,
+        Decision.GOOD: 2,
+        Decision.UNSURE: 0,
+        Decision.DISMISSED: 1,
+    }
+    later = last.created_at + timedelta(hours=1)
+    assert sum(reviews.count_decisions(session, plant.line_id, later).values()) == 0
+
+
+def test_a_persons_latest_reviews_are_at_hand_for_undo(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    annas = [reviews.add_review(session, flag(), Decision.GOOD, reviewer="anna") for _ in "123"]
+    berts = reviews.add_review(session, flag(), Decision.GOOD, reviewer="bert")
+    reviews.undo(session, annas[2].id, reviewer="anna")
+
+    assert reviews.latest_reviews(session, plant.line_id, reviewer="anna") == [annas[1], annas[0]]
+    assert reviews.latest_reviews(session, plant.line_id, limit=1) == [berts]
