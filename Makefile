@@ -1,7 +1,7 @@
 # Two commands are enough to begin: `make demo` and `make test`.
 PYTHON ?= python3
 VENV   ?= .venv
-EXTRAS ?= cpu,demo,dev,postgres
+EXTRAS ?= cpu,demo,dev,postgres,s3
 BIN    := $(VENV)/bin
 
 .PHONY: demo test lint unit bench clean setup
