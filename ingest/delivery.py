@@ -156,6 +156,11 @@ class Delivery:
 
     def _until_reachable(self, call: Callable[[], T], stop: Event) -> T | None:
         """Call until Redis answers; None if stopped before."""
+        try:
+            return call()  # nearly always enough, and much cheaper than what follows
+        except RedisError as exc:
+            if not is_outage(exc):
+                raise
         retrying = Retrying(
             retry=retry_if_exception(lambda exc: isinstance(exc, RedisError) and is_outage(exc)),
             wait=wait_random_exponential(FIRST_RETRY_S, LAST_RETRY_S),

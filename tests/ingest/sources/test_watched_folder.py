@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ingest.sources.picture import Picture
 
-SETTLE_S = 0.08
+SETTLE_S = 0.06
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -27,22 +27,24 @@ def watch(folder: Path) -> WatchedFolder:
     return WatchedFolder(folder, settle_s=SETTLE_S)
 
 
-def collect(source: WatchedFolder, seconds: float, *, done: bool = True) -> list[Picture]:
+def collect(source: WatchedFolder, seconds: float = 0.25) -> list[Picture]:
+    """What the source gives in this time, each picture sent at once."""
     stop = Event()
-    threading.Timer(seconds, stop.set).start()
+    timer = threading.Timer(seconds, stop.set)
+    timer.start()
     found = []
     with closing(source.pictures(stop)) as pictures:
         for picture in pictures:
             found.append(picture)
-            if done:
-                source.done(picture)
+            source.done(picture)
+    timer.join()
     return found
 
 
 def test_finished_images_are_sent_once_and_moved(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
 
-    pictures = collect(watch(tmp_path), 0.4)
+    pictures = collect(watch(tmp_path))
 
     assert [(p.part_id, p.content, p.media_type) for p in pictures] == [("a", PNG, "image/png")]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["done"]
@@ -54,9 +56,10 @@ def test_images_come_in_the_order_they_were_written(tmp_path: Path) -> None:
         (tmp_path / f"{name}.png").write_bytes(PNG)
         os.utime(tmp_path / f"{name}.png", (1000 + n, 1000 + n))
 
-    assert [p.part_id for p in collect(watch(tmp_path), 0.4)] == ["c", "a", "b"]
+    assert [p.part_id for p in collect(watch(tmp_path))] == ["c", "a", "b"]
 
 
+@pytest.mark.slow
 def test_a_slowly_written_file_is_sent_when_it_is_complete(tmp_path: Path) -> None:
     content = PNG + bytes(range(200))
 
@@ -65,11 +68,12 @@ def test_a_slowly_written_file_is_sent_when_it_is_complete(tmp_path: Path) -> No
             for n in range(0, len(content), 16):
                 file.write(content[n : n + 16])
                 file.flush()
-                time.sleep(SETTLE_S / 3)
+                time.sleep(0.1)
 
     writer = threading.Thread(target=write_slowly)
     writer.start()
-    pictures = collect(watch(tmp_path), 1.2)
+    # Much longer than a pause of the writer, so that a busy machine does not matter.
+    pictures = collect(WatchedFolder(tmp_path, settle_s=0.5), 3)
     writer.join()
 
     assert [p.content for p in pictures] == [content]
@@ -78,13 +82,14 @@ def test_a_slowly_written_file_is_sent_when_it_is_complete(tmp_path: Path) -> No
 def test_temporary_names_wait_for_their_renaming(tmp_path: Path) -> None:
     (tmp_path / "a.png.part").write_bytes(PNG)
     (tmp_path / ".b.png").write_bytes(PNG)
-    assert collect(watch(tmp_path), 0.3) == []
+    assert collect(watch(tmp_path)) == []
 
     (tmp_path / "a.png.part").rename(tmp_path / "a.png")
 
-    assert [p.part_id for p in collect(watch(tmp_path), 0.3)] == ["a"]
+    assert [p.part_id for p in collect(watch(tmp_path))] == ["a"]
 
 
+@pytest.mark.slow
 def test_an_empty_file_has_more_time_to_be_written(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
 
@@ -99,7 +104,7 @@ def test_a_picture_that_was_not_done_comes_again_as_the_same_frame(tmp_path: Pat
     with closing(source.pictures(Event())) as pictures:
         first = next(pictures)
 
-    (again,) = collect(watch(tmp_path), 0.4)
+    (again,) = collect(watch(tmp_path))
 
     assert first.frame_id is not None
     assert again.frame_id == first.frame_id
@@ -111,7 +116,7 @@ def test_another_file_of_the_same_name_is_another_frame_and_both_are_kept(tmp_pa
     frames = []
     for content in (PNG + b"1", PNG + b"2"):
         (tmp_path / "a.png").write_bytes(content)
-        frames += collect(source, 0.3)
+        frames += collect(source)
 
     assert len({f.frame_id for f in frames}) == 2
     done = sorted(p.read_bytes() for p in (tmp_path / "done").iterdir())
@@ -126,9 +131,9 @@ def test_a_file_that_cannot_be_moved_is_not_sent_again(
     (tmp_path / "done").rmdir()
     (tmp_path / "done").touch()  # a file where the folder was: moving fails
 
-    pictures = collect(source, 0.4)
+    pictures = collect(source)
     (tmp_path / "done").unlink()
-    later = collect(source, 0.3)
+    later = collect(source)
 
     assert (len(pictures), later) == (1, [])
     assert (tmp_path / "done" / "a.png").exists()
@@ -142,12 +147,12 @@ def test_a_share_that_goes_and_comes_back_is_watched_again(
     folder.mkdir()
     source = watch(folder)
     folder.rename(tmp_path / "gone")
-    assert collect(source, 0.3) == []
+    assert collect(source) == []
 
     (tmp_path / "gone").rename(folder)
     (folder / "a.png").write_bytes(PNG)
 
-    assert len(collect(source, 0.4)) == 1
+    assert len(collect(source)) == 1
     assert [line["event"] for line in log_lines] == ["watched_folder_problem"]
 
 
