@@ -1,0 +1,87 @@
+"""Small pieces of HTML that both pages are made of. Text that comes from data is escaped."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from db.tables import Verdict
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
+#: CSS class of a verdict: theme.css gives each its colour and its shape.
+VERDICT_CLASSES = {
+    Verdict.PASS: "pass",
+    Verdict.REVIEW: "review",
+    Verdict.REJECT: "reject",
+    Verdict.UNINSPECTED: "uninspected",
+}
+#: Where the marker of a score far off the scale stands, in percent.
+SCALE_MARGIN = 1.5
+
+
+def lamp(verdict: str) -> str:
+    """A verdict as colour, shape and word, so that each of the three suffices."""
+    word = Verdict(verdict)
+    return f'<span class="lw-lamp {VERDICT_CLASSES[word]}"><i></i>{word.value}</span>'
+
+
+def clock_time(moment: datetime, zone: tzinfo) -> str:
+    """Time of day in the viewer's zone."""
+    return f"{moment.astimezone(zone):%H:%M:%S}"
+
+
+def date_and_time(moment: datetime, zone: tzinfo) -> str:
+    """Date and time of day in the viewer's zone."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def duration(seconds: float) -> str:
+    """A time span in its largest unit: `45 s`, `3 min`, `2 h`, `4 d`."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def count(number: int) -> str:
+    """A whole number, its thousands separated."""
+    return f"{number:,}"
+
+
+def score_scale(score: float, review: float, reject: float) -> str:
+    """A score as a marker on a bar with the zones PASS, REVIEW and REJECT.
+
+    The zones stand still for a model version, so that the marker's place can be read from afar.
+    """
+    low, high = scale_ends(review, reject)
+
+    def place(value: float) -> float:
+        share = 100 * (value - low) / (high - low)
+        return min(100 - SCALE_MARGIN, max(SCALE_MARGIN, share))
+
+    zones = f"--from-review:{place(review):.1f}%;--from-reject:{place(reject):.1f}%"
+    marker = f'<i style="left:{place(score):.1f}%"></i>'
+    return f'<div class="lw-scale" style="{zones}">{marker}</div>'
+
+
+def scale_ends(review: float, reject: float) -> tuple[float, float]:
+    """Ends of the score scale: the reject threshold stands in the middle.
+
+    Distances start at 0. Log-likelihoods know no zero: the thresholds' distance is the measure.
+    """
+    if review > 0:
+        return 0.0, 2 * reject
+    reach = max(4 * (reject - review), 1e-6)
+    return reject - reach, reject + reach
+
+
+def notice(title: str, text: str) -> str:
+    """A calm message in the middle of the page."""
+    return f'<div class="lw-notice"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'
+
+
+def warning(text: str) -> str:
+    """One line that asks for something to be done."""
+    return f'<div class="lw-warning" role="status"><i></i>{escape(text)}</div>'

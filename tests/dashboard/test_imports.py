@@ -1,0 +1,24 @@
+"""What the dashboard does not load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import pkgutil, runpy, sys
+import dashboard
+for module in pkgutil.walk_packages(dashboard.__path__, "dashboard."):
+    __import__(module.name)
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_no_module_of_the_dashboard_loads_torch_or_the_queue() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
+
+    loaded = set(done.stdout.split())
+    assert {"dashboard", "streamlit", "cv2"} <= loaded
+    assert not loaded & {"torch", "timm", "openvino", "redis", "rq"}
