@@ -14,15 +14,15 @@ INTERRUPTED_EXIT = 130
 #: name -> (module in linewatch.commands, one line of help), in the order people need them.
 COMMANDS = {
     "demo": ("demo", "Run everything here on real images: train, inspect, dashboard."),
-    "doctor": ("check", "Check the installation and say what to do."),
+    "doctor": ("check", "Check the installation and the services, and say what to do."),
     "settings": ("check", "Show every setting, its value and where it was set."),
-    "train": ("training", "Train a model on good images."),
-    "evaluate": ("training", "Measure a trained model on a data set."),
+    "train": ("training", "Train a model on the good images of a data set."),
+    "evaluate": ("training", "Measure a trained model on the test images of a data set."),
     "db": ("db", "Create and migrate the database."),
     "line": ("line", "Add and list production lines."),
     "model": ("model", "Add, activate and list the models of a line."),
-    "ingest": ("services", "Run this host's cameras and send their frames."),
-    "worker": ("services", "Run scoring workers."),
+    "ingest": ("services", "Run the configured cameras and send their frames to Redis."),
+    "worker": ("services", "Run scoring workers; one that dies is started again."),
     "scheduler": ("services", "Run the scheduled jobs: run one per plant."),
     "dashboard": ("services", "Run the dashboard."),
     "server": ("server", "Start, stop and look at the embedded Valkey server."),
@@ -56,14 +56,19 @@ class LazyGroup(click.Group):
     "strength. Begin with `linewatch demo`; `linewatch doctor` says what to do when it fails.",
 )
 @click.version_option(package_name="linewatch", message="linewatch %(version)s")
-def cli() -> None:
+@click.option("--end-with-parent", type=int, hidden=True)
+def linewatch(end_with_parent: int | None) -> None:
     """Visual quality inspection for production lines: cameras in, verdicts out."""
+    if end_with_parent is not None:
+        from linewatch.parent import end_with_parent as end
+
+        end(end_with_parent)
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; expected errors become one line on stderr."""
     try:
-        result = cli.main(arguments, prog_name="linewatch", standalone_mode=False)
+        result = linewatch.main(arguments, prog_name="linewatch", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as exc:
         click.echo(exc.format_message())
         return USAGE_EXIT

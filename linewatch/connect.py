@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import getpass
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linewatch.secrets import with_password
 from linewatch.settings import EMBEDDED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import SecretStr
     from redis import Redis
+    from sqlalchemy import Engine
+    from sqlalchemy.orm import Session
 
     from linewatch.settings import Settings
 
@@ -31,6 +38,14 @@ def database_url(settings: Settings) -> str:
     return with_password(settings.database_url, _plain(settings.database_password))
 
 
+def store_url(settings: Settings) -> str:
+    """The image store's address; a folder in home is made, any other must be there."""
+    folder = Path(settings.store_url)
+    if folder.is_relative_to(settings.home):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return settings.store_url
+
+
 def connect_redis(settings: Settings) -> Redis:
     """A client of a Redis that answers.
 
@@ -42,6 +57,43 @@ def connect_redis(settings: Settings) -> Redis:
     client = Redis.from_url(redis_url(settings), socket_connect_timeout=5)
     client.ping()
     return client
+
+
+@contextmanager
+def database_session(settings: Settings) -> Iterator[Session]:
+    """A session on a database whose schema fits.
+
+    Raises:
+        DatabaseUnavailable: if it cannot be reached.
+        SchemaOutdated: if it needs `linewatch db upgrade`.
+    """
+    from sqlalchemy.orm import Session
+
+    engine = checked_engine(settings)
+    try:
+        with Session(engine) as session:
+            yield session
+    finally:
+        engine.dispose()
+
+
+def checked_engine(settings: Settings) -> Engine:
+    """An engine on a database whose schema fits; raises as `database_session` does."""
+    from db.engine import check_place, make_engine
+    from db.migrate import check
+
+    engine = make_engine(database_url(settings))
+    check_place(engine.url)
+    check(engine)
+    return engine
+
+
+def actor() -> str:
+    """Who is at the command line, for the audit trail."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return "command line"
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class LinewatchError(Exception):
@@ -30,8 +34,18 @@ class PortInUse(LinewatchError):
         self.port = port
 
 
-class ChildDied(LinewatchError):
+class DemoError(LinewatchError):
+    """Raised when the demo cannot start or go on."""
+
+
+class ChildDied(DemoError):
     """Raised when a process the demo depends on ended by itself."""
+
+    def __init__(self, name: str, code: int, log_file: Path) -> None:
+        super().__init__(f"the {name} ended by itself with exit code {code}: see {log_file}")
+        self.name = name
+        self.code = code
+        self.log_file = log_file
 
 
 #: Causes outside the program: the user can mend them, a traceback would not help.

@@ -162,6 +162,9 @@ def _explain(
     for problem in error.errors(include_url=False, include_context=False):
         if problem["type"] == "default_factory_not_called":
             continue  # only a consequence of another field's problem
+        if not problem["loc"]:  # of several fields together
+            problems.append(problem["msg"].removeprefix("Value error, "))
+            continue
         field = str(problem["loc"][0])
         name = ".".join(str(part) for part in problem["loc"])
         origin = origins.get(field, Origin.DEFAULT)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import structlog
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def configure_logging(log_format: str, log_level: str) -> None:
-    """Send our logs and those of the libraries to stderr, as `console` or `json`."""
+
+def configure_logging(log_format: str, log_level: str, file: Path | None = None) -> None:
+    """Send our logs and those of the libraries to stderr or a file, as `console` or `json`."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -26,14 +30,13 @@ def configure_logging(log_format: str, log_level: str) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=file is None and sys.stderr.isatty())
     )
-    handler = logging.StreamHandler()
+    handler = logging.FileHandler(file) if file else logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -42,5 +45,5 @@ def configure_logging(log_format: str, log_level: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=log_level.upper(), force=True)
     # One line per job and per HTTP request says nothing that our own events do not.
-    for chatty in ("rq", "rq.worker", "alembic", "urllib3", "httpx", "fsspec"):
+    for chatty in ("rq", "rq.worker", "alembic", "urllib3", "httpx", "fsspec", "faiss.loader"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from linewatch.secrets import without_password
@@ -32,20 +32,35 @@ class CameraSettings(BaseModel):
     line: str = Field(description="Production line the camera belongs to")
     name: str = Field(description="Name of the camera, unique in its line")
     source: str = Field(
-        description="Folder, video file, device number, rtsp:// address, or dataset:NAME"
+        description="Folder, video file, USB camera (0, /dev/video0), rtsp:// or http:// address"
     )
-    policy: Literal["block", "drop_oldest"] = Field(
-        "block", description="When the stream is full: wait, or drop the oldest waiting frame"
+    policy: Literal["block", "drop_oldest"] | None = Field(
+        None,
+        description="When the stream is full: wait, or drop the oldest waiting frame; "
+        "default: drop_oldest for live cameras, block for files",
     )
-    encoding: Literal["pass", "jpeg", "png"] = Field(
-        "pass", description="How frames travel; 'pass' sends image files as they are"
+    block_timeout_s: float = Field(
+        10.0, ge=0, description="Seconds 'block' waits before a part is reported as uninspected"
     )
-    jpeg_quality: int = Field(90, ge=1, le=100, description="Quality for encoding 'jpeg'")
-    max_fps: float | None = Field(
-        None, gt=0, description="Frames per second at most; none: no limit"
+    max_fps: float | None = Field(None, gt=0, description="Frames per second at most")
+    encoding: Literal["jpeg", "png"] = Field("jpeg", description="How pictures travel")
+    quality: int = Field(95, ge=1, le=100, description="JPEG quality")
+    reencode: bool = Field(False, description="Encode image files anew instead of passing them on")
+    watch: bool = Field(False, description="Folder: wait for new images, move sent ones to done/")
+    settle_s: float = Field(
+        1.0, ge=0, description="Watched folder: seconds without change until an image is complete"
     )
-    watch: bool = Field(False, description="Keep watching a folder for new files")
-    repeat: bool = Field(False, description="Begin again at the end of files or a video")
+    loop: bool = Field(False, description="Video file: start again at its end")
+    realtime: bool = Field(True, description="Video file: at its own rate, not as fast as possible")
+    username_env: str | None = Field(None, description="Variable with a network camera's user")
+    password_env: str | None = Field(None, description="Variable with a network camera's password")
+    open_timeout_s: float = Field(5.0, gt=0, description="Seconds a connection may take")
+    silent_after_s: float = Field(
+        10.0, gt=0, description="Live camera: seconds without a picture until it is connected anew"
+    )
+    frozen_after_s: float | None = Field(
+        30.0, gt=0, description="Live camera: the same for pictures that do not change"
+    )
 
     def __repr_args__(self) -> Any:
         """The fields, passwords hidden."""
@@ -165,6 +180,13 @@ class Settings(BaseSettings):
     def absolute(cls, path: Path | None) -> Path | None:
         """`~` expanded, and independent of later changes of directory."""
         return None if path is None else path.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def check_rates(self) -> Settings:
+        """What is rejected is also flagged."""
+        if self.reject_rate > self.review_rate:
+            raise ValueError("reject_rate must be at most review_rate")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -38,6 +38,26 @@ json_file = click.option(
 )
 
 
+def with_logs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Configure logs for a command that needs nothing else of the settings."""
+
+    @click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="warning",
+        show_default=True,
+        help="Least level written.",
+    )
+    @functools.wraps(command)
+    def wrapper(*args: Any, log_level: str, **values: Any) -> Any:
+        from linewatch.logs import configure_logging
+
+        configure_logging("console", log_level)
+        return command(*args, **values)
+
+    return wrapper
+
+
 def with_settings(**renamed: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the common flags and one for each `setting="--flag"`; the command gets `loaded`."""
 

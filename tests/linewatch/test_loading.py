@@ -10,14 +10,6 @@ from linewatch.errors import SettingsError
 from linewatch.loading import Origin, load_settings, unknown_variables
 
 
-@pytest.fixture(autouse=True)
-def empty_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "user"))
-    for name in [*unknown_variables(), "LINEWATCH_CONFIG", "LINEWATCH_HOME"]:
-        monkeypatch.delenv(name, raising=False)
-
-
 def written(text: str, path: str = "linewatch.toml") -> Path:
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +38,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_file_asked_for_comes_before_the_ones_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    written("max_batch = 1", "user/.linewatch/linewatch.toml")
+    written("max_batch = 1", "../user/.linewatch/linewatch.toml")
     assert load_settings().settings.max_batch == 1
 
     written("max_batch = 2", "linewatch.toml")
@@ -59,7 +51,7 @@ def test_the_file_asked_for_comes_before_the_ones_found(monkeypatch: pytest.Monk
 
 
 def test_the_file_in_a_home_set_by_flag_is_found(tmp_path: Path) -> None:
-    written("max_batch = 5", "plant/linewatch.toml")
+    written("max_batch = 5", "../plant/linewatch.toml")
 
     loaded = load_settings({"home": tmp_path / "plant"})
 
@@ -135,8 +127,8 @@ def test_cameras_come_from_tables_or_from_json_in_the_environment(
         load_settings()
 
 
-def test_a_password_file_gives_the_password(tmp_path: Path) -> None:
-    (tmp_path / "pw").write_text("hunter2\n")
+def test_a_password_file_gives_the_password() -> None:
+    Path("pw").write_text("hunter2\n")
     written('redis_password_file = "pw"')
 
     loaded = load_settings()
@@ -148,9 +140,9 @@ def test_a_password_file_gives_the_password(tmp_path: Path) -> None:
 
 
 def test_a_password_in_the_environment_beats_a_password_file_in_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "pw").write_text("from-file\n")
+    Path("pw").write_text("from-file\n")
     written('database_password_file = "pw"')
     monkeypatch.setenv("LINEWATCH_DATABASE_PASSWORD", "from-environment")
 
@@ -170,10 +162,10 @@ def test_a_password_in_the_toml_file_is_refused_without_being_shown() -> None:
 
 
 def test_a_password_and_its_file_from_one_source_contradict(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LINEWATCH_REDIS_PASSWORD", "a")
-    monkeypatch.setenv("LINEWATCH_REDIS_PASSWORD_FILE", str(tmp_path / "pw"))
+    monkeypatch.setenv("LINEWATCH_REDIS_PASSWORD_FILE", "pw")
 
     with pytest.raises(SettingsError, match="are both set"):
         load_settings()

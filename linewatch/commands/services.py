@@ -1,0 +1,55 @@
+"""`linewatch ingest`, `worker`, `scheduler` and `dashboard`: the processes that run for months."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from linewatch.commands.options import with_settings
+
+if TYPE_CHECKING:
+    from linewatch.loading import Loaded
+
+
+@click.command()
+@with_settings()
+def ingest(loaded: Loaded) -> None:
+    """Run the configured cameras and send their frames to Redis.
+
+    Cameras are the [[cameras]] tables of linewatch.toml, and reconnect by themselves. This host
+    needs nothing but Redis.
+    """
+    from linewatch.services import run_ingest
+
+    run_ingest(loaded.settings)
+
+
+@click.command()
+@with_settings(worker_processes="--processes", worker_threads="--threads")
+def worker(loaded: Loaded) -> None:
+    """Run scoring workers; one that dies is started again."""
+    from linewatch.services import run_workers
+
+    run_workers(loaded)
+
+
+@click.command()
+@with_settings(sweep_interval_s="--sweep-interval-s")
+def scheduler(loaded: Loaded) -> None:
+    """Run the scheduled jobs: run one per plant."""
+    from linewatch.connect import connect_redis, redis_url
+    from workers.schedule import run_scheduler
+
+    settings = loaded.settings
+    connect_redis(settings).close()
+    run_scheduler(redis_url=redis_url(settings), sweep_interval_s=settings.sweep_interval_s)
+
+
+@click.command()
+@with_settings(dashboard_host="--host", dashboard_port="--port")
+def dashboard(loaded: Loaded) -> None:
+    """Run the dashboard."""
+    from linewatch.services import run_dashboard
+
+    run_dashboard(loaded.settings)

@@ -1,0 +1,101 @@
+"""`linewatch train` and `linewatch evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from linewatch.commands.options import json_file, with_logs
+
+if TYPE_CHECKING:
+    from models.detector import Preset
+
+
+@click.command()
+@click.argument("data")
+@click.option("--detector", required=True, metavar="NAME", help="Method: patchcore ...")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder to write the model to; must not exist.",
+)
+@click.option("--backbone", metavar="NAME", help="timm name; default: the preset's.")
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "paper"]),
+    default="fast",
+    show_default=True,
+    help="fast: minutes on a CPU; paper: the paper's backbone and schedule.",
+)
+@click.option(
+    "--anomalies",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="K",
+    help="Show the method K defective test images; evaluate leaves them out.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of every random choice.")
+@json_file
+@with_logs
+def train(
+    data: str,
+    detector: str,
+    out: Path,
+    backbone: str | None,
+    preset: Preset,
+    anomalies: int,
+    seed: int,
+    json_path: Path | None,
+) -> None:
+    """Train a model on the good images of a data set.
+
+    DATA is a folder in MVTec layout (train/good, test/good, test/DEFECT, ground_truth), or elpv,
+    elpv:mono or elpv:poly for the solar cells of the package elpv-dataset.
+    """
+    from linewatch.figures import print_figures, write_json
+    from linewatch.progress import stage_progress
+    from models.training import train as run
+
+    with stage_progress() as progress:
+        report = run(
+            data,
+            detector=detector,
+            out=out,
+            backbone=backbone,
+            preset=preset,
+            anomalies=anomalies,
+            seed=seed,
+            progress=progress,
+        )
+    figures = report.to_json()
+    if json_path:
+        write_json(json_path, figures)
+    print_figures(figures)
+
+
+@click.command()
+@click.argument("model_dir", type=click.Path(path_type=Path))
+@click.argument("data")
+@json_file
+@with_logs
+def evaluate(model_dir: Path, data: str, json_path: Path | None) -> None:
+    """Measure a trained model on the test images of a data set.
+
+    DATA is as for `linewatch train`; rates are at the thresholds stored in MODEL_DIR.
+    """
+    from dataclasses import asdict
+
+    from linewatch.figures import print_figures, write_json
+    from linewatch.progress import stage_progress
+    from models.evaluation import evaluate as run
+
+    with stage_progress() as progress:
+        report = run(model_dir, data, progress=progress)
+    figures = asdict(report)
+    if json_path:
+        write_json(json_path, figures)
+    print_figures(figures)

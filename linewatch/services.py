@@ -1,0 +1,187 @@
+"""Start the long-running parts from settings."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from linewatch.connect import checked_engine, connect_redis, database_url, redis_url, store_url
+from linewatch.errors import PortInUse, SettingsError
+from linewatch.loading import Origin
+from linewatch.settings import ENV_PREFIX
+
+if TYPE_CHECKING:
+    from ingest.camera import CameraConfig
+    from linewatch.loading import Loaded
+    from linewatch.settings import CameraSettings, Settings
+    from workers.config import ScoringConfig
+
+
+def run_ingest(settings: Settings) -> None:
+    """Run the configured cameras until their sources end, SIGTERM or Ctrl-C.
+
+    Raises:
+        SettingsError: if no camera is configured, or two have the same name.
+        SourceError: if a source does not exist, or a camera failed in the end.
+    """
+    from ingest.connection import connect
+    from ingest.errors import SourceError
+    from ingest.runner import open_cameras, run_cameras
+    from ingest.stream import StreamLimits
+
+    if not settings.cameras:
+        raise SettingsError(
+            "no camera is configured: add a [[cameras]] table with line, name and source "
+            "to linewatch.toml"
+        )
+    limits = StreamLimits(settings.stream_max_frames, settings.stream_max_bytes)
+    redis = connect(redis_url(settings))
+    redis.ping()
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        cameras = open_cameras([camera_config(c) for c in settings.cameras], redis, limits)
+        reports = run_cameras(cameras, stop)
+    except ValueError as exc:
+        raise SettingsError(f"[[cameras]]: {exc}") from exc
+    finally:
+        redis.close()
+    problems = [f"camera {name}: {r.error}" for name, r in reports.items() if r.error]
+    if problems:
+        raise SourceError("; ".join(problems))
+
+
+def camera_config(camera: CameraSettings) -> CameraConfig:
+    """One camera as ingest wants it; as a service it never gives up on a live camera."""
+    from ingest.camera import CameraConfig
+    from ingest.encoding import Encoding
+    from ingest.stream import FullPolicy
+
+    values = camera.model_dump(exclude={"name", "policy", "encoding"})
+    return CameraConfig(
+        camera=camera.name,
+        policy=FullPolicy(camera.policy) if camera.policy else None,
+        encoding=Encoding(camera.encoding),
+        first_picture_timeout_s=None,
+        **values,
+    )
+
+
+def run_workers(loaded: Loaded) -> None:
+    """Run the scoring workers: one in this process, or a pool of processes.
+
+    Raises:
+        redis.exceptions.ConnectionError: if Redis is not there at the start.
+        DatabaseUnavailable: if the database is not there at the start.
+    """
+    settings = loaded.settings
+    # Say at once what is missing; what goes away later is waited for.
+    connect_redis(settings).close()
+    checked_engine(settings).dispose()
+    if settings.worker_processes > 1:
+        from workers.pool import run_pool
+
+        command = own_command("worker", "--processes", "1")
+        os.environ.update(handed_down(loaded))
+        run_pool(command, settings.worker_processes)
+        return
+    from workers.entry import run_worker
+
+    run_worker(
+        redis_url=redis_url(settings),
+        database_url=database_url(settings),
+        store_url=store_url(settings),
+        config=scoring_config(settings),
+        threads=settings.worker_threads,
+    )
+
+
+def scoring_config(settings: Settings) -> ScoringConfig:
+    """The workers' part of the settings."""
+    from workers.config import ScoringConfig
+
+    return ScoringConfig(
+        max_batch=settings.max_batch,
+        max_wait_ms=settings.max_wait_ms,
+        drain_budget_s=settings.drain_budget_s,
+        visibility_timeout_s=settings.visibility_timeout_s,
+        max_deliveries=settings.max_deliveries,
+        max_image_pixels=settings.max_image_pixels,
+        pass_image_interval_s=settings.pass_image_interval_s,
+    )
+
+
+def own_command(*words: str) -> list[str]:
+    """The command line of a linewatch process that ends with this one."""
+    return [sys.executable, "-m", "linewatch", "--end-with-parent", str(os.getpid()), *words]
+
+
+def handed_down(loaded: Loaded) -> dict[str, str]:
+    """Variables that give a child process the flags of this one; arguments would show passwords."""
+    variables = {
+        f"{ENV_PREFIX}{name.upper()}": str(getattr(loaded.settings, name))
+        for name, origin in loaded.origins.items()
+        if origin is Origin.FLAG
+    }
+    if loaded.config_file:
+        variables["LINEWATCH_CONFIG"] = str(loaded.config_file)
+    return variables
+
+
+def run_dashboard(settings: Settings) -> NoReturn:
+    """Become the dashboard's process, so that signals reach it directly.
+
+    Raises:
+        PortInUse: if another program listens on its port.
+    """
+    check_port(settings.dashboard_host, settings.dashboard_port)
+    checked_engine(settings).dispose()
+    address = f"http://{settings.dashboard_host}:{settings.dashboard_port}"
+    click.echo(f"the dashboard is at {address}", err=True)
+    variables = {
+        "LINEWATCH_DATABASE_URL": database_url(settings),
+        "LINEWATCH_STORE_URL": store_url(settings),
+    }
+    command = dashboard_command(settings.dashboard_host, settings.dashboard_port)
+    os.execve(command[0], command, os.environ | variables)  # noqa: S606 - our own program
+
+
+def dashboard_command(host: str, port: int) -> list[str]:
+    """Streamlit's command line for our pages."""
+    package = find_spec("dashboard")
+    assert package is not None and package.origin is not None  # noqa: PT018, S101 - it is ours
+    return [
+        sys.executable, "-m", "streamlit", "run", str(Path(package.origin).with_name("app.py")),
+        "--server.address", host,
+        "--server.port", str(port),
+        "--server.headless", "true",
+        "--server.fileWatcherType", "none",
+        "--browser.gatherUsageStats", "false",
+    ]  # fmt: skip
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise PortInUse, or SettingsError for an address that is not ours, unless one can listen."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, proto, _, address = found[0]
+        with socket.socket(family, kind, proto) as probe:
+            # As servers do: a port that only waits for old connections to fade is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            raise PortInUse(host, port) from exc
+        raise SettingsError(
+            f"cannot listen on port {port} of {host}: {exc.strerror}: "
+            "correct dashboard_host or dashboard_port"
+        ) from exc
