@@ -25,10 +25,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def empty_engine(empty_database_url: str) -> Iterator[Engine]:
+def own_engine(empty_database_url: str) -> Iterator[Engine]:
     made = make_engine(empty_database_url)
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def migrated_url(empty_database_url: str) -> str:
+    """A migrated database of the test's own, whose tables it may change."""
+    migrate.upgrade(empty_database_url)
+    return empty_database_url
 
 
 def described(engine: Engine) -> dict[str, Any]:
@@ -57,10 +64,10 @@ def described(engine: Engine) -> dict[str, Any]:
     }
 
 
-def test_migrations_make_exactly_what_the_tables_say(engine: Engine, empty_engine: Engine) -> None:
-    Base.metadata.create_all(empty_engine)
+def test_migrations_make_exactly_what_the_tables_say(engine: Engine, own_engine: Engine) -> None:
+    Base.metadata.create_all(own_engine)
 
-    assert described(engine) == described(empty_engine)
+    assert described(engine) == described(own_engine)
     assert len(described(engine)) == len(Base.metadata.tables) == 8
 
 
@@ -71,24 +78,26 @@ def test_alembic_finds_nothing_to_generate(engine: Engine) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_down_to_nothing_and_up_again_is_the_same_schema(database_url: str, engine: Engine) -> None:
-    before = described(engine)
+def test_down_to_nothing_and_up_again_is_the_same_schema(
+    migrated_url: str, own_engine: Engine
+) -> None:
+    before = described(own_engine)
 
-    migrate.downgrade(database_url, "base")
-    nothing = described(engine)
-    migrate.upgrade(database_url)
+    migrate.downgrade(migrated_url, "base")
+    nothing = described(own_engine)
+    migrate.upgrade(migrated_url)
 
     assert nothing == {}
-    assert described(engine) == before
-    assert migrate.current(engine) == migrate.head()
+    assert described(own_engine) == before
+    assert migrate.current(own_engine) == migrate.head()
 
 
-def test_upgrading_twice_changes_nothing(database_url: str, engine: Engine) -> None:
-    before = described(engine)
+def test_upgrading_twice_changes_nothing(migrated_url: str, own_engine: Engine) -> None:
+    before = described(own_engine)
 
-    migrate.upgrade(database_url)
+    migrate.upgrade(migrated_url)
 
-    assert described(engine) == before
+    assert described(own_engine) == before
 
 
 def test_a_migrated_database_passes_the_check(engine: Engine) -> None:
@@ -97,35 +106,35 @@ def test_a_migrated_database_passes_the_check(engine: Engine) -> None:
     assert migrate.current(engine) == migrate.head() == "0001"
 
 
-def test_an_empty_database_is_refused_with_what_to_run(empty_engine: Engine) -> None:
+def test_an_empty_database_is_refused_with_what_to_run(own_engine: Engine) -> None:
     with pytest.raises(SchemaOutdated, match=r"has no tables yet: run `linewatch db upgrade`"):
-        migrate.check(empty_engine)
+        migrate.check(own_engine)
 
 
-def test_a_database_of_a_newer_program_is_refused(database_url: str, engine: Engine) -> None:
-    with engine.begin() as connection:
+def test_a_database_of_a_newer_program_is_refused(migrated_url: str, own_engine: Engine) -> None:
+    with own_engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
     with pytest.raises(SchemaOutdated, match=r"9999.*does not know.*upgrade linewatch"):
-        migrate.check(engine)
+        migrate.check(own_engine)
     with pytest.raises(SchemaOutdated, match="9999"):
-        migrate.upgrade(database_url)
+        migrate.upgrade(migrated_url)
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(
-    empty_database_url: str, empty_engine: Engine
+    empty_database_url: str, own_engine: Engine
 ) -> None:
-    with empty_engine.begin() as connection:
+    with own_engine.begin() as connection:
         connection.execute(text("CREATE TABLE reviews (id INTEGER)"))
 
     with pytest.raises(Exception, match="reviews"):
         migrate.upgrade(empty_database_url)
 
-    assert inspect(empty_engine).get_table_names() == ["reviews"]
+    assert inspect(own_engine).get_table_names() == ["reviews"]
 
 
 @pytest.mark.slow
-def test_two_upgrades_at_once_take_turns(empty_database_url: str, empty_engine: Engine) -> None:
+def test_two_upgrades_at_once_take_turns(empty_database_url: str, own_engine: Engine) -> None:
     code = "import sys; from db.migrate import upgrade; upgrade(sys.argv[1])"
     command = [sys.executable, "-c", code, empty_database_url]
 
@@ -133,7 +142,7 @@ def test_two_upgrades_at_once_take_turns(empty_database_url: str, empty_engine: 
     errors = [process.communicate(timeout=60)[1].decode() for process in upgrades]
 
     assert [process.returncode for process in upgrades] == [0, 0, 0], errors
-    migrate.check(empty_engine)
+    migrate.check(own_engine)
 
 
 def test_a_missing_folder_is_named_and_not_made(tmp_path: Path) -> None:
