@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:
@@ -34,9 +34,18 @@ def write_json(path: Path, figures: Mapping[str, Any]) -> None:
 
 def print_figures(figures: Mapping[str, Any]) -> None:
     """One figure a line, aligned; a list is counted, a figure that could not be had is a dash."""
-    width = max(len(name) for name in figures)
-    for name, value in figures.items():
+    flat = dict(_flat(figures))
+    width = max(len(name) for name in flat)
+    for name, value in flat.items():
         click.echo(f"{name.replace('_', ' '):{width}}  {_readable(value)}")
+
+
+def _flat(figures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}: {key}", inner) for key, inner in value.items())
+        else:
+            yield name, value
 
 
 def _plain(value: Any) -> Any:

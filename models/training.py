@@ -78,6 +78,8 @@ def train(
     preset: Preset = "fast",
     anomalies: int = 0,
     seed: int = 0,
+    review_rate: float = 0.05,
+    reject_rate: float = 0.01,
     device: str = "auto",
     runtime: str = "auto",
     threads: int | None = None,
@@ -94,6 +96,8 @@ def train(
         preset: `fast` for two CPU cores, `paper` for a GPU.
         anomalies: how many defective test images to set aside and name in the manifest.
         seed: of every random choice.
+        review_rate: share of good parts that may be flagged.
+        reject_rate: share of good parts that may be rejected, at most `review_rate`.
         device: auto, cpu or cuda.
         runtime: auto, openvino or torch.
         threads: CPU threads; None leaves it to the libraries.
@@ -114,7 +118,9 @@ def train(
 
     started = time.perf_counter()
     model.fit(_training_images(fitted, model), seed=seed, progress=tell)
-    calibration = calibrate(_scores(held_out, model, tell))
+    calibration = calibrate(
+        _scores(held_out, model, tell), review_rate=review_rate, reject_rate=reject_rate
+    )
     fit_seconds = time.perf_counter() - started
 
     manifest = Manifest(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--describe", is_flag=True, help="Say below each what it means, with its unit.")
-@with_settings()
+@with_settings(quiet=True)
 def settings(loaded: Loaded, describe: bool) -> None:
     """Show every setting, its value and where it was set."""
     from linewatch.settings import Settings
@@ -50,7 +50,7 @@ CHECK_NAMES = (
     help="Only this check; may be given several times.",
 )
 @json_file
-@with_settings()
+@with_settings(quiet=True)
 def doctor(loaded: Loaded, names: tuple[str, ...], json_path: Path | None) -> int:
     """Check the installation and the services, and say what to do.
 

@@ -18,7 +18,7 @@ def db() -> None:
 
 
 @db.command()
-@with_settings()
+@with_settings(quiet=True)
 def upgrade(loaded: Loaded) -> None:
     """Create the database's tables, or bring them to this version; safe to repeat."""
     from db.engine import describe, make_engine

@@ -20,7 +20,7 @@ def line() -> None:
 @line.command()
 @click.argument("name")
 @click.option("--description", default="", help="What the line makes; shown on the pages.")
-@with_settings()
+@with_settings(quiet=True)
 def add(loaded: Loaded, name: str, description: str) -> None:
     """Add the line NAME; its cameras appear with their first frame."""
     from db.lines import add_line
@@ -38,7 +38,7 @@ def add(loaded: Loaded, name: str, description: str) -> None:
 
 
 @line.command("list")
-@with_settings()
+@with_settings(quiet=True)
 def list_(loaded: Loaded) -> None:
     """List the lines, their active model, and how many frames wait."""
     from db.lines import list_lines

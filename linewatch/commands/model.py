@@ -22,7 +22,7 @@ def model() -> None:
 @click.argument("line")
 @click.argument("model_dir", type=click.Path(path_type=Path))
 @click.option("--activate", "activate_it", is_flag=True, help="Let it score at once.")
-@with_settings()
+@with_settings(quiet=True)
 def add(loaded: Loaded, line: str, model_dir: Path, activate_it: bool) -> None:
     """Add the trained model in MODEL_DIR to LINE, after checking every file's hash."""
     from db.model_versions import activate as activate_version
@@ -40,7 +40,7 @@ def add(loaded: Loaded, line: str, model_dir: Path, activate_it: bool) -> None:
 @model.command()
 @click.argument("line")
 @click.argument("number", type=int)
-@with_settings()
+@with_settings(quiet=True)
 def activate(loaded: Loaded, line: str, number: int) -> None:
     """Let version NUMBER score on LINE; to roll back, activate an older number."""
     from db.lines import get_line
@@ -54,7 +54,7 @@ def activate(loaded: Loaded, line: str, number: int) -> None:
 
 @model.command("list")
 @click.argument("line")
-@with_settings()
+@with_settings(quiet=True)
 def list_(loaded: Loaded, line: str) -> None:
     """List the versions of LINE, newest first."""
     from db.lines import get_line

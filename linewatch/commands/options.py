@@ -11,10 +11,9 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from linewatch.loading import Loaded
-
 #: Flags every command that reads the settings has.
 COMMON = ("home", "redis_url", "database_url", "store_url", "log_level", "log_format")
+LOGGING = ("log_level", "log_format")
 #: setting -> (type, help); the flag is the setting's name with dashes.
 FLAGS: dict[str, tuple[Any, str]] = {
     "home": (click.Path(path_type=Path), "Folder for everything kept locally."),
@@ -27,6 +26,8 @@ FLAGS: dict[str, tuple[Any, str]] = {
     "worker_threads": (int, "Threads each scoring process computes with."),
     "dashboard_host": (str, "Address to listen on."),
     "dashboard_port": (int, "Port to listen on."),
+    "review_rate": (float, "Share of good parts that may be flagged for review."),
+    "reject_rate": (float, "Share of good parts that may be rejected."),
     "sweep_interval_s": (int, "Seconds between two looks for waiting lines."),
 }
 json_file = click.option(
@@ -38,42 +39,33 @@ json_file = click.option(
 )
 
 
-def with_logs(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Configure logs for a command that needs nothing else of the settings."""
+def with_settings(
+    common: tuple[str, ...] = COMMON, *, quiet: bool = False, **renamed: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the common flags and one for each `setting="--flag"`; the command gets `loaded`.
 
-    @click.option(
-        "--log-level",
-        type=click.Choice(["debug", "info", "warning", "error"]),
-        default="warning",
-        show_default=True,
-        help="Least level written.",
-    )
-    @functools.wraps(command)
-    def wrapper(*args: Any, log_level: str, **values: Any) -> Any:
-        from linewatch.logs import configure_logging
-
-        configure_logging("console", log_level)
-        return command(*args, **values)
-
-    return wrapper
-
-
-def with_settings(**renamed: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the common flags and one for each `setting="--flag"`; the command gets `loaded`."""
+    Args:
+        common: settings whose flags are their own names.
+        quiet: the command talks to a person: only warnings are logged unless the level was set.
+        renamed: settings with flags of other names.
+    """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def wrapper(*args: Any, config: Path | None, **values: Any) -> Any:
-            from linewatch.loading import load_settings
+            from linewatch.loading import Origin, load_settings
             from linewatch.logs import configure_logging
 
-            flags = {name: values.pop(name) for name in (*COMMON, *renamed)}
-            loaded: Loaded = load_settings(flags, config=config)
-            configure_logging(loaded.settings.log_format, loaded.settings.log_level)
+            flags = {name: values.pop(name) for name in (*common, *renamed)}
+            loaded = load_settings(flags, config=config)
+            level = loaded.settings.log_level
+            if quiet and loaded.origins["log_level"] is Origin.DEFAULT:
+                level = "warning"
+            configure_logging(loaded.settings.log_format, level)
             return command(*args, loaded=loaded, **values)
 
         decorated: Callable[..., Any] = wrapper
-        for name in reversed(COMMON):
+        for name in reversed(common):
             decorated = _flag(name, f"--{name.replace('_', '-')}")(decorated)
         decorated = click.option(
             "--config",

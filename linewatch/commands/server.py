@@ -21,7 +21,7 @@ def server() -> None:
 
 
 @server.command()
-@with_settings()
+@with_settings(quiet=True)
 def start(loaded: Loaded) -> None:
     """Start the server, unless it runs."""
     from linewatch import embedded
@@ -34,7 +34,7 @@ def start(loaded: Loaded) -> None:
 
 
 @server.command()
-@with_settings()
+@with_settings(quiet=True)
 def stop(loaded: Loaded) -> None:
     """Stop the server; what it holds is kept on disk."""
     from linewatch import embedded
@@ -43,7 +43,7 @@ def stop(loaded: Loaded) -> None:
 
 
 @server.command()
-@with_settings()
+@with_settings(quiet=True)
 def status(loaded: Loaded) -> int:
     """Say whether the server runs; exit code 1 if it does not."""
     from linewatch import embedded

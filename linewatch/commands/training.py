@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from linewatch.commands.options import json_file, with_logs
+from linewatch.commands.options import LOGGING, json_file, with_settings
 
 if TYPE_CHECKING:
+    from linewatch.loading import Loaded
     from models.detector import Preset
 
 
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of every random choice.")
 @json_file
-@with_logs
+@with_settings(LOGGING, quiet=True, review_rate="--review-rate", reject_rate="--reject-rate")
 def train(
+    loaded: Loaded,
     data: str,
     detector: str,
     out: Path,
@@ -69,6 +71,8 @@ def train(
             preset=preset,
             anomalies=anomalies,
             seed=seed,
+            review_rate=loaded.settings.review_rate,
+            reject_rate=loaded.settings.reject_rate,
             progress=progress,
         )
     figures = report.to_json()
@@ -81,21 +85,19 @@ def train(
 @click.argument("model_dir", type=click.Path(path_type=Path))
 @click.argument("data")
 @json_file
-@with_logs
-def evaluate(model_dir: Path, data: str, json_path: Path | None) -> None:
+@with_settings(LOGGING, quiet=True)
+def evaluate(loaded: Loaded, model_dir: Path, data: str, json_path: Path | None) -> None:
     """Measure a trained model on the test images of a data set.
 
     DATA is as for `linewatch train`; rates are at the thresholds stored in MODEL_DIR.
     """
-    from dataclasses import asdict
-
     from linewatch.figures import print_figures, write_json
     from linewatch.progress import stage_progress
     from models.evaluation import evaluate as run
 
     with stage_progress() as progress:
         report = run(model_dir, data, progress=progress)
-    figures = asdict(report)
+    figures = report.to_json()
     if json_path:
         write_json(json_path, figures)
     print_figures(figures)
