@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _CANDIDATES = 2048
 #: Points compared with new centres at once: bounds the memory beside the points to 64 MiB.
 _BLOCK = 8192
+#: Squared distances below this share of the largest squared norm are rounding.
+_ROUNDING = 1e-6
 
 
 def random_projection(features: int, width: int, *, seed: int) -> Tensor:
@@ -63,9 +65,10 @@ def greedy_coreset(
     if not 1 <= count <= len(points):
         raise ValueError(f"cannot choose {count} of {len(points)} points")
     squared = _start_distances(points, start_points, seed)
+    coincident = _ROUNDING * float(points.square().sum(dim=1).max())
     chosen: list[int] = []
     while len(chosen) < count:
-        fresh = _choose_among_farthest(points, squared, count - len(chosen))
+        fresh = _choose_among_farthest(points, squared, count - len(chosen), coincident)
         if not fresh:
             break
         chosen += fresh
@@ -73,7 +76,8 @@ def greedy_coreset(
         squared[chosen] = 0.0
         if on_chosen is not None:
             on_chosen(len(chosen))
-    return torch.tensor(chosen, dtype=torch.int64)
+    # Where all points are one, none is far from any.
+    return torch.tensor(chosen or [0], dtype=torch.int64)
 
 
 def squared_distances(left: Tensor, right: Tensor) -> Tensor:
@@ -93,7 +97,9 @@ def _start_distances(points: Tensor, start_points: int, seed: int) -> Tensor:
     return squared
 
 
-def _choose_among_farthest(points: Tensor, squared: Tensor, wanted: int) -> list[int]:
+def _choose_among_farthest(
+    points: Tensor, squared: Tensor, wanted: int, coincident: float
+) -> list[int]:
     """Choose greedily among the farthest points, for as long as no other point can be farther."""
     group_size = min(_CANDIDATES, len(points))
     order = torch.sort(squared, descending=True, stable=True).indices
@@ -104,7 +110,8 @@ def _choose_among_farthest(points: Tensor, squared: Tensor, wanted: int) -> list
     chosen: list[int] = []
     while len(chosen) < wanted:
         farthest = int(distances.argmax())
-        if float(distances[farthest]) <= outside and (chosen or outside == 0.0):
+        reach = float(distances[farthest])
+        if reach <= coincident or (chosen and reach <= outside):
             break
         chosen.append(int(group[farthest]))
         new = squared_distances(candidates, candidates[farthest : farthest + 1])[:, 0]

@@ -39,12 +39,13 @@ class NeighbourSearch:
     def nearest(
         self, patches: NDArray[np.float32], count: int = 1
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find the `count` nearest bank rows of each of (P, D) patches.
+        """Find the `count` nearest bank rows of each of (P, D) patches, or all if there are fewer.
 
         Returns:
             Squared distances, >= 0, nearest first, and bank rows; both (P, count).
         """
         if patches.ndim != 2 or patches.shape[1] != self._index.d:
             raise ShapeError(f"patches have shape {patches.shape}, expected (P, {self._index.d})")
+        count = min(count, self._index.ntotal)
         distances, rows = self._index.search(np.ascontiguousarray(patches - self._centre), count)
         return np.maximum(distances, 0), rows

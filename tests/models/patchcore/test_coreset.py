@@ -65,12 +65,17 @@ def test_all_points_can_be_chosen_each_once() -> None:
 
 
 def test_points_that_coincide_are_chosen_once() -> None:
-    points = torch.tensor([[0.0, 1.0], [1.0, 0.0], [-1.0, -1.0]]).repeat(20, 1)
+    # Numbers that float32 rounds: their expanded distances are not quite zero.
+    points = torch.tensor([[0.1, 1.3], [1.7, 0.1], [-1.1, -1.9]]).repeat(20, 1)
 
     chosen = greedy_coreset(points, 30, seed=0)
 
     assert len(chosen) == 3
     assert len(points[chosen].unique(dim=0)) == 3
+
+
+def test_where_all_points_coincide_one_is_chosen() -> None:
+    assert greedy_coreset(torch.full((20, 3), 0.1), 5, seed=0).tolist() == [0]
 
 
 def test_a_seed_gives_the_same_choice_and_another_one_another() -> None:

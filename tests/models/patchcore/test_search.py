@@ -33,7 +33,8 @@ def test_neighbours_are_those_of_brute_force(patches: int, count: int) -> None:
 
 def test_a_common_offset_does_not_drown_small_distances() -> None:
     # Expanded as |a|^2 + |b|^2 - 2ab, a difference of 1e-3 beside numbers of 1e6 is gone in
-    # float32: without centring, distances here are wrong by 0.6. faiss expands from some thousand queries on.
+    # float32: without centring, distances here are wrong by 0.6. faiss expands from some thousand
+    # queries on.
     rng = np.random.default_rng(0)
     bank = rng.standard_normal((5000, 64), dtype=np.float32) + np.float32(100)
     queries = bank + np.float32(0.004)
@@ -54,6 +55,15 @@ def test_a_patch_of_the_bank_has_a_distance_of_zero_or_more() -> None:
     np.testing.assert_array_equal(rows[:, 0], np.arange(500))
     assert distances.min() >= 0
     assert distances.max() < 1e-4
+
+
+def test_no_more_neighbours_are_found_than_the_bank_has() -> None:
+    distances, rows = NeighbourSearch(np.ones((2, 4), dtype=np.float32)).nearest(
+        np.zeros((1, 4), dtype=np.float32), 5
+    )
+
+    np.testing.assert_allclose(distances, [[4, 4]])
+    assert sorted(rows[0]) == [0, 1]
 
 
 def test_patches_of_another_width_are_refused() -> None:
