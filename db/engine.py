@@ -73,6 +73,8 @@ def make_engine(url: str | URL) -> Engine:
 def check(engine: Engine) -> None:
     """Connect once; raises DatabaseUnavailable with what to do if that fails."""
     check_place(engine.url)
+    if is_missing_file(engine.url):
+        return
     with engine.connect() as connection:
         # Reads the file's header, so that SQLite notices a file that is no database.
         statement = "PRAGMA schema_version" if engine.dialect.name == "sqlite" else "SELECT 1"
@@ -97,6 +99,11 @@ def check_place(url: URL) -> None:
         raise DatabaseUnavailable(
             f"the database {describe(url)} cannot be opened: {SQLITE_FAILURES['SQLITE_READONLY']}"
         )
+
+
+def is_missing_file(url: URL) -> bool:
+    """True for a SQLite file that does not exist yet; connecting would leave an empty one behind."""
+    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 
 def describe(url: URL) -> str:

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from db.engine import check_place, describe, make_engine
+from db.engine import check_place, describe, is_missing_file, make_engine
 from db.errors import DatabaseUnavailable, SchemaOutdated
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ def head() -> str:
 
 def current(engine: Engine) -> str | None:
     """The database's revision; None before the first migration."""
+    check_place(engine.url)
+    if is_missing_file(engine.url):
+        return None
     with engine.connect() as connection:
         return _current(connection)
 

@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from db import migrate
+from db.engine import check as check_connection
 from db.engine import make_engine
 from db.errors import DatabaseUnavailable, SchemaOutdated
 from db.tables import Base
@@ -109,6 +110,16 @@ def test_a_migrated_database_passes_the_check(engine: Engine) -> None:
 def test_an_empty_database_is_refused_with_what_to_run(own_engine: Engine) -> None:
     with pytest.raises(SchemaOutdated, match=r"has no tables yet: run `linewatch db upgrade`"):
         migrate.check(own_engine)
+
+
+def test_asking_after_a_file_that_is_missing_does_not_make_it(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path}/linewatch.db")
+
+    check_connection(engine)
+    with pytest.raises(SchemaOutdated, match="has no tables yet"):
+        migrate.check(engine)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_database_of_a_newer_program_is_refused(migrated_url: str, own_engine: Engine) -> None:
