@@ -102,7 +102,7 @@ def check_place(url: URL) -> None:
 
 
 def is_missing_file(url: URL) -> bool:
-    """True for a SQLite file that does not exist yet; connecting would leave an empty one behind."""
+    """True for a SQLite file that does not exist yet; connecting would leave an empty one."""
     return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 
