@@ -18,12 +18,21 @@ if TYPE_CHECKING:
 FFMPEG_QUIET = "-8"
 
 
+def quieten() -> None:
+    """Keep OpenCV and FFmpeg off stderr: cameras that come and go are logged by us, once.
+
+    FFmpeg would also write addresses there, with their passwords. Whoever wants its log sets the
+    variable.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_QUIET)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
+
 def network_camera(
     address: str, options: LiveOptions, *, open_timeout_s: float = 5.0
 ) -> LiveCamera:
     """A camera with an rtsp:// or http:// address, read with FFmpeg."""
-    # FFmpeg writes addresses to stderr, with their passwords. Whoever wants its log sets this.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_QUIET)
+    quieten()
     parameters = [
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
         int(open_timeout_s * 1000),
@@ -43,6 +52,7 @@ def network_camera(
 
 def usb_camera(device: int | str, options: LiveOptions) -> LiveCamera:
     """A camera of this machine: its index, or its path as /dev/video0."""
+    quieten()
 
     def connect() -> Capture:
         if isinstance(device, int):

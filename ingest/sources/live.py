@@ -175,13 +175,13 @@ class LiveCamera(EndlessSupply):
 
     def _connect_to_first_picture(self) -> Capture:
         """Only a picture shows that a camera is back."""
-        capture = self._connect()
         try:
-            if not capture.grab():
-                raise CameraLost("connected, but no picture came")
-        except BaseException:
+            capture = self._connect()
+        except cv2.error as exc:  # its text may hold the address
+            raise CameraLost(f"OpenCV cannot open it (error {exc.code})") from None
+        if not capture.grab():
             capture.release()
-            raise
+            raise CameraLost("connected, but no picture came")
         return capture
 
     def _pass_on(self, capture: Capture) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -133,16 +132,20 @@ class WatchedFolder:
     def _scan(self) -> dict[Path, FileState]:
         try:
             with os.scandir(self._folder) as entries:
-                names = [e.name for e in entries if is_image_name(e.name) and e.is_file()]
+                names = {e.name for e in entries if is_image_name(e.name) and e.is_file()}
         except OSError as exc:
             self._complain("", exc)
             return {}
-        self._problems.discard("")
+        self._problems = {p for p in self._problems if p.removeprefix(f"{DONE_FOLDER}/") in names}
         states = {}
         for path in (self._folder / name for name in names):
-            with suppress(FileNotFoundError):
+            try:
                 # Not the entry's own stat: on some systems it is what the folder remembers.
                 states[path] = state_of(path)
+            except FileNotFoundError:
+                continue
+            except OSError as exc:
+                self._complain(path.name, exc)
         self._sent = {path: state for path, state in self._sent.items() if path in states}
         return states
 

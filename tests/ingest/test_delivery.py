@@ -180,6 +180,52 @@ def test_a_push_whose_answer_was_lost_into_the_last_room_makes_no_notice(
     assert stream.status().cameras == {"c1": CameraCounts(pushed=1)}
 
 
+class Scripted(FrameStream):
+    """A stream that fails for a while after it was first found full, and counts pushes."""
+
+    pushes = 0
+    away_s = 0.0
+    _away_until: float | None = None
+
+    def push(self, *args: Any) -> Any:
+        self.pushes += 1
+        if self._away_until is not None and time.monotonic() < self._away_until:
+            raise RedisConnectionError("Connection refused")
+        pushed = super().push(*args)
+        if not pushed.accepted and self._away_until is None:
+            self._away_until = time.monotonic() + self.away_s
+        return pushed
+
+
+def test_time_without_a_server_is_not_time_without_room(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    stream = Scripted(redis_client, "l1", StreamLimits(max_frames=1))
+    stream.away_s = 0.5
+    delivery = Delivery(stream, Doorbell(redis_client), "c1", FullPolicy.BLOCK, 0.4)
+    delivery.deliver(make_frame(), Event())
+    room = threading.Timer(0.65, lambda: stream.acknowledge(stream.read("w", 1)))
+    room.start()
+
+    # Full from 0 s, away until 0.5 s, full again until 0.65 s: never full for 0.4 s together.
+    assert delivery.deliver(make_frame(), Event()) is Outcome.SENT
+    room.join()
+
+
+def test_a_lost_server_is_not_asked_for_every_frame_of_a_live_camera(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    stream = Scripted(redis_client, "l1")
+    stream._away_until = time.monotonic() + 60
+    delivery = Delivery(stream, Doorbell(redis_client), "c1", FullPolicy.DROP_OLDEST, 1)
+
+    outcomes = {delivery.deliver(make_frame(), Event()) for _ in range(1000)}
+
+    assert outcomes == {Outcome.DROPPED}
+    assert delivery.dropped == 1000
+    assert stream.pushes <= 20
+
+
 def test_losses_before_the_stream_are_reported_at_the_end(redis_client: Redis) -> None:
     delivery, stream = deliveries(redis_client, FullPolicy.DROP_OLDEST)
 

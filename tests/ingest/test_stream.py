@@ -220,6 +220,19 @@ def test_acknowledged_entries_give_their_room_back_once(
     assert stream.latencies_ms() == [1.5, 2.5]
 
 
+def test_a_frame_of_no_bytes_is_counted_like_any_other(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    # Lua writes the negative of nothing as -0, which Redis does not take for a number.
+    stream = stream_of(redis_client, max_frames=1)
+    stream.push(make_frame(size=0), DROP)
+
+    assert stream.push(make_frame(size=0), DROP).dropped == 1
+    stream.acknowledge(stream.read("w1", 1))
+
+    assert held(redis_client, stream) == (0, 0, 0)
+
+
 def test_each_entry_goes_to_one_reader(redis_client: Redis, make_frame: MakeFrame) -> None:
     stream = stream_of(redis_client)
     for _ in range(5):

@@ -79,6 +79,26 @@ def test_a_slowly_written_file_is_sent_when_it_is_complete(tmp_path: Path) -> No
     assert [p.content for p in pictures] == [content]
 
 
+def test_a_file_that_is_written_to_while_it_is_read_settles_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    read_bytes, read = type(path).read_bytes, []
+
+    def read_and_be_overtaken(self: Path) -> bytes:
+        data = read_bytes(self)
+        if not read:
+            self.write_bytes(PNG + b"more")
+        read.append(data)
+        return data
+
+    monkeypatch.setattr(type(path), "read_bytes", read_and_be_overtaken)
+
+    assert [p.content for p in collect(watch(tmp_path), 0.5)] == [PNG + b"more"]
+    assert read == [PNG, PNG + b"more"]
+
+
 def test_temporary_names_wait_for_their_renaming(tmp_path: Path) -> None:
     (tmp_path / "a.png.part").write_bytes(PNG)
     (tmp_path / ".b.png").write_bytes(PNG)
