@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +17,8 @@ from linewatch.settings import ENV_PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,12 @@ def linewatch(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
         return Outcome(code, out, err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real image sets beside the project; absent on most users' machines."""
+    if not SHARED_DATA.is_dir():
+        message = "the image sets in ../shared/data are not here"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    return SHARED_DATA
