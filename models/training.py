@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 #: Share of the good images that the thresholds are taken from, and the model is not fitted on.
 HELD_OUT = 0.2
-_BATCH = 16
+_BATCH = 8
 #: Reading and decoding run beside the graph, which leaves little of more than two threads.
 _READERS = 2
 
