@@ -1,0 +1,102 @@
+"""Training, measuring and registering from the command line, and the ways these are refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Outcome
+
+    Linewatch = Callable[..., Outcome]
+
+pytestmark = pytest.mark.slow
+
+TRAIN_KEYS = [
+    "detector", "backbone", "seed", "train_images", "known_anomalies", "fit_seconds",
+    "peak_rss_mib", "threshold", "model_dir",
+]  # fmt: skip
+EVALUATE_KEYS = {
+    "image_auroc", "pixel_auroc", "aupro", "image_f1_max", "false_reject_rate", "escape_rate",
+    "ms_per_image_p50", "images", "detector", "backbone", "runtime",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cookies(shared_data: Path) -> Path:
+    return shared_data / "cookie"
+
+
+def refused(outcome: Outcome, *wanted: str) -> None:
+    """Exit code 2 and one line on stderr that says all that is wanted."""
+    assert outcome.code == 2
+    assert outcome.out == ""
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("linewatch: ")
+    for text in wanted:
+        assert text in line
+
+
+def test_a_missing_or_foreign_data_folder_is_one_line_and_writes_nothing(
+    linewatch: Linewatch, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+
+    for data in (tmp_path / "nowhere", tmp_path):
+        refused(linewatch("train", data, "--detector", "patchcore", "--out", out), str(data))
+
+    assert not out.exists()
+
+
+def test_an_unknown_detector_or_backbone_is_one_line_and_writes_nothing(
+    linewatch: Linewatch, cookies: Path, tmp_path: Path
+) -> None:
+    words = ["train", cookies, "--out", tmp_path / "model"]
+
+    refused(linewatch(*words, "--detector", "patchcoer"), "'patchcoer'", "patchcore")
+    refused(
+        linewatch(*words, "--detector", "patchcore", "--backbone", "resnet0"), "backbone 'resnet0'"
+    )
+
+    assert [path.name for path in tmp_path.iterdir() if "model" in path.name] == []
+
+
+def test_a_model_is_trained_measured_and_registered_and_a_changed_byte_is_noticed(
+    linewatch: Linewatch, cookies: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    trained = linewatch(
+        *("train", cookies, "--detector", "patchcore", "--out", model),
+        *("--anomalies", 3, "--reject-rate", 0.02, "--json", tmp_path / "train.json"),
+    )
+    assert trained.code == 0, trained.err
+    figures = json.loads((tmp_path / "train.json").read_text())
+    assert list(figures) == TRAIN_KEYS
+    assert figures["known_anomalies"] == 3
+
+    measured = linewatch("evaluate", model, cookies, "--json", tmp_path / "evaluate.json")
+    assert measured.code == 0, measured.err
+    figures = json.loads((tmp_path / "evaluate.json").read_text())
+    assert set(figures) >= EVALUATE_KEYS
+    assert figures["images"] == 14 + 32 - 3  # the known anomalies are left out
+
+    linewatch("db", "upgrade")
+    linewatch("line", "add", "cookies")
+    assert linewatch("model", "add", "cookies", model, "--activate").code == 0
+    listed = linewatch("model", "list", "cookies").out.splitlines()
+    assert listed[1].split()[:3] == ["1", "(active)", "patchcore"]
+
+    weights = next(model.glob("patchcore*.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    refused(linewatch("model", "add", "cookies", model), weights.name, "changed")
+    refused(linewatch("evaluate", model, cookies), weights.name, "changed")
+    assert len(linewatch("model", "list", "cookies").out.splitlines()) == 2
+
+    refused(linewatch("model", "activate", "cookies", 7), "no model version 7")
