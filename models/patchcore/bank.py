@@ -44,7 +44,7 @@ def build_bank(
         ModelError: if there are no images.
     """
     points = _project_patches(embed, images, parameters, seed, progress).to(device)
-    count = max(1, int(len(points) * parameters.coreset_fraction))
+    count = parameters.bank_size(len(points))
     chosen = greedy_coreset(
         points,
         count,

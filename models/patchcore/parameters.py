@@ -32,6 +32,9 @@ class PatchCoreParameters:
     width: int = 1024
     #: Share of all training patches that the memory bank keeps.
     coreset_fraction: float = 0.01
+    #: Patches the memory bank keeps at most, so that scoring takes no longer with more images to
+    #: train on; None sets no limit.
+    bank_limit: int | None = 4000
     #: Dimensions in which the coreset is chosen.
     projection_width: int = 128
     #: Random points that start the choice.
@@ -79,6 +82,11 @@ class PatchCoreParameters:
         apart = {"backbone", "input_height", "input_width"}
         return {name: value for name, value in asdict(self).items() if name not in apart}
 
+    def bank_size(self, patches: int) -> int:
+        """How many of `patches` training patches the memory bank keeps."""
+        wanted = max(1, int(patches * self.coreset_fraction))
+        return wanted if self.bank_limit is None else min(wanted, self.bank_limit)
+
     def embedding(self) -> EmbeddingSpec:
         """The part that decides the embeddings."""
         return EmbeddingSpec(
@@ -94,6 +102,9 @@ class PatchCoreParameters:
 _PRESETS: dict[Preset, PatchCoreParameters] = {
     "fast": PatchCoreParameters(),
     "paper": PatchCoreParameters(
-        backbone="wide_resnet50_2.tv_in1k", aggregation="official", coreset_fraction=0.1
+        backbone="wide_resnet50_2.tv_in1k",
+        aggregation="official",
+        coreset_fraction=0.1,
+        bank_limit=None,
     ),
 }
