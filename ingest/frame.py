@@ -107,6 +107,8 @@ def from_fields(fields: dict[bytes, bytes]) -> Frame:
             return ""
         if len(raw) > 512:
             raise MessageError(name, f"has {len(raw)} bytes, at most 512 are allowed")
+        if b"\0" in raw:
+            raise MessageError(name, "has a zero byte")
         try:
             return raw.decode()
         except UnicodeDecodeError as exc:

@@ -49,7 +49,9 @@ def run_ingest(settings: Settings) -> None:
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        cameras = open_cameras([camera_config(c) for c in settings.cameras], redis, limits)
+        alone = len(settings.cameras) == 1
+        configs = [camera_config(camera, alone=alone) for camera in settings.cameras]
+        cameras = open_cameras(configs, redis, limits)
         reports = run_cameras(cameras, stop)
     except ValueError as exc:
         raise SettingsError(f"[[cameras]]: {exc}") from exc
@@ -60,18 +62,23 @@ def run_ingest(settings: Settings) -> None:
         raise SourceError("; ".join(problems))
 
 
-def camera_config(camera: CameraSettings) -> CameraConfig:
-    """One camera as ingest wants it; as a service it never gives up on a live camera."""
+def camera_config(camera: CameraSettings, *, alone: bool) -> CameraConfig:
+    """One camera as ingest wants it.
+
+    Alone, a live camera that gives no picture at the start ends the command with an error. Among
+    others it is tried for ever: theirs must go on, and it may be switched on later.
+    """
     from ingest.camera import CameraConfig
     from ingest.encoding import Encoding
     from ingest.stream import FullPolicy
 
     values = camera.model_dump(exclude={"name", "policy", "encoding"})
+    if not alone:
+        values["first_picture_timeout_s"] = None
     return CameraConfig(
         camera=camera.name,
         policy=FullPolicy(camera.policy) if camera.policy else None,
         encoding=Encoding(camera.encoding),
-        first_picture_timeout_s=None,
         **values,
     )
 

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 from redis.exceptions import RedisError
+from rq.exceptions import StopRequested
+from rq.timeouts import BaseTimeoutException
+from sqlalchemy.exc import OperationalError
 
-from db.errors import NotFound
+from db.errors import DatabaseUnavailable, NotFound
 from db.tables import utc_now
 from ingest.doorbell import Doorbell
 from ingest.errors import MessageError
@@ -36,6 +39,17 @@ log = structlog.get_logger()
 
 #: How often a drain looks for frames of dead workers, and reports how the stream stands.
 CHORES_S = 1.0
+#: Not the frames' fault: they count as never delivered. After anything else they are tried again,
+#: one by one, and the one at fault ends in quarantine.
+OUTAGES = (
+    DatabaseUnavailable,
+    OperationalError,
+    RedisError,
+    BaseTimeoutException,
+    StopRequested,
+    KeyboardInterrupt,
+    SystemExit,
+)
 
 
 class Drain:
@@ -120,8 +134,7 @@ class Drain:
         try:
             self._score(model, entries, batch)
             Recorder(self._context, self._line, model).commit(batch)
-        except BaseException:
-            # Not the frames' fault (database away, time limit, stop): as if never delivered.
+        except OUTAGES:
             self._give_back(entries)
             raise
         now = utc_now()

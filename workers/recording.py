@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from workers.scoring import Judged, Refused
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Recorder:
         Raises:
             DatabaseUnavailable: if the database stays away for `commit_patience_s`.
         """
+        self._know_cameras(batch)
         images = _KeptImages(self._context.store, self._line)
         keep = [self._keep_image(frame, judged, images) for frame, judged in batch.judged]
         bad = [images.put(q.entry.fields.get(b"image", b""), ".bin") for q in batch.quarantined]
@@ -94,10 +98,10 @@ class Recorder:
 
         def write(session: Session) -> None:
             rows = [
-                self._judged_row(session, frame, judged, kept, now)
+                self._judged_row(frame, judged, kept, now)
                 for (frame, judged), kept in zip(batch.judged, keep, strict=True)
             ]
-            rows += [self._uninspected_row(session, frame, now) for frame in batch.uninspected]
+            rows += [self._uninspected_row(frame, now) for frame in batch.uninspected]
             if rows:
                 inspections.record(session, rows)
             for quarantined, image_key in zip(batch.quarantined, bad, strict=True):
@@ -107,14 +111,13 @@ class Recorder:
 
     def _judged_row(
         self,
-        session: Session,
         frame: Frame,
         judged: Judged,
         kept: dict[str, Any],
         now: datetime,
     ) -> dict[str, Any]:
         return {
-            **self._frame_row(session, frame, now),
+            **self._frame_row(frame, now),
             "model_version_id": self._model.version_id,
             "score_ms": judged.score_ms,
             "score": judged.score,
@@ -124,32 +127,34 @@ class Recorder:
             **kept,
         }
 
-    def _uninspected_row(self, session: Session, frame: Frame, now: datetime) -> dict[str, Any]:
+    def _uninspected_row(self, frame: Frame, now: datetime) -> dict[str, Any]:
         nothing = ["model_version_id", "score_ms", "score", "audit_probability", "image_key"]
         nothing += ["map_key", "map_low", "map_high", "width_px", "height_px"]
         return {
-            **self._frame_row(session, frame, now),
+            **self._frame_row(frame, now),
             **dict.fromkeys(nothing),
             "verdict": Verdict.UNINSPECTED.value,
             "reason": frame.uninspected,
         }
 
-    def _frame_row(self, session: Session, frame: Frame, now: datetime) -> dict[str, Any]:
+    def _frame_row(self, frame: Frame, now: datetime) -> dict[str, Any]:
         return {
             "frame_id": frame.frame_id,
             "line_id": self._model.line_id,
-            "camera_id": self._camera_id(session, frame.camera),
+            "camera_id": self._context.camera_ids[self._model.line_id, frame.camera],
             "sequence": frame.sequence,
             "part_id": frame.part_id,
             "captured_at": frame.captured_at,
             "recorded_at": now,
         }
 
-    def _camera_id(self, session: Session, camera: str) -> int:
-        key = (self._model.line_id, camera)
-        if key not in self._context.camera_ids:
-            self._context.camera_ids[key] = get_or_add_camera(session, *key).id
-        return self._context.camera_ids[key]
+    def _know_cameras(self, batch: Batch) -> None:
+        """Add cameras that are new, in a transaction of their own: what is cached is committed."""
+        frames = [*(frame for frame, _ in batch.judged), *batch.uninspected]
+        keys = {(self._model.line_id, frame.camera) for frame in frames}
+        for key in keys - self._context.camera_ids.keys():
+            add = partial(_camera_id, line_id=key[0], name=key[1])
+            self._context.camera_ids[key] = commit_patiently(self._context, add)
 
     def _keep_image(self, frame: Frame, judged: Judged, images: _KeptImages) -> dict[str, Any]:
         """The verdict, and the stored picture and map where the frame is worth keeping."""
@@ -201,6 +206,10 @@ class Recorder:
         log.warning("frame.quarantined", line=self._line, reason=item.refusal.reason)
 
 
+def _camera_id(session: Session, line_id: int, name: str) -> int:
+    return get_or_add_camera(session, line_id, name).id
+
+
 class _KeptImages:
     """Puts images into the store; a store that fails costs the picture, never the verdict."""
 
@@ -220,14 +229,18 @@ class _KeptImages:
             return None
 
 
-def commit_patiently(context: WorkerContext, work: Callable[[Session], None]) -> None:
+def commit_patiently(context: WorkerContext, work: Callable[[Session], T]) -> T:
     """Run `work` in a transaction; while the database is away, try again for some time."""
+
+    def once() -> T:
+        with Session(context.engine) as session, session.begin():
+            return work(session)
+
     patience = stop_after_delay(context.config.commit_patience_s)
-    for attempt in Retrying(
+    retrying = Retrying(
         retry=retry_if_exception_type((DatabaseUnavailable, OperationalError)),
         wait=wait_random_exponential(multiplier=0.05, max=2.0),
         stop=lambda state: context.should_stop() or patience(state),
         reraise=True,
-    ):
-        with attempt, Session(context.engine) as session, session.begin():
-            work(session)
+    )
+    return retrying(once)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
-    from models.detector import Scores
     from numpy.typing import NDArray
 
     from ingest.frame import Frame
+    from models.detector import Scores
 
 log = structlog.get_logger()
 
@@ -109,8 +110,12 @@ class ModelScorer:
             return
         score_ms = (time.perf_counter() - started) * 1e3 / len(images) + decode_ms
         for position, (index, image) in enumerate(images):
+            score = float(scores.image_scores[position])
+            if not math.isfinite(score):
+                outcomes[index] = Refused("scoring_failed", f"the image score is {score}")
+                continue
             outcomes[index] = Judged(
-                score=float(scores.image_scores[position]),
+                score=score,
                 anomaly_map=scores.anomaly_maps[position],
                 height_px=image.shape[0],
                 width_px=image.shape[1],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_a_camera_has_the_defaults_of_ingest() -> None:
-    ours = camera_config(CameraSettings(line="tiles", name="top", source="0"))
+    ours = camera_config(CameraSettings(line="tiles", name="top", source="0"), alone=False)
 
     # A service waits for its camera for ever; a tool gives up.
     assert ours == CameraConfig("tiles", "top", "0", first_picture_timeout_s=None)
@@ -37,7 +37,7 @@ def test_every_option_of_a_camera_can_be_set() -> None:
 def test_a_cameras_policy_becomes_that_of_the_stream() -> None:
     camera = CameraSettings(line="a", name="b", source="0", policy="drop_oldest")
 
-    assert camera_config(camera).policy is FullPolicy.DROP_OLDEST
+    assert camera_config(camera, alone=True).policy is FullPolicy.DROP_OLDEST
 
 
 def test_scoring_has_the_same_defaults_here_and_in_the_workers() -> None:

@@ -311,3 +311,35 @@ def test_the_database_learns_how_the_stream_stands(
         row = session.scalars(select(Line)).one()
     assert row.frames_waiting == 2  # reported before the first read
     assert row.status_at is not None
+
+
+def test_a_frame_whose_row_no_database_takes_ends_in_quarantine_and_harms_no_other(
+    context: WorkerContext,
+    stream: FrameStream,
+    activate_version: Callable[..., int],
+    make_frame: Callable[..., Frame],
+    sleep_past_visibility: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from workers import recording
+
+    activate_version()
+    bad, good = make_frame(0.2, 0), make_frame(0.2, 1)
+    push(stream, [bad, good])
+    record = recording.inspections.record
+
+    def refuse_one(session: Session, rows: list[dict[str, object]]) -> int:
+        if any(row["frame_id"] == bad.frame_id for row in rows):
+            raise ValueError("no database takes this")
+        return record(session, rows)
+
+    monkeypatch.setattr("workers.recording.inspections.record", refuse_one)
+    for _ in range(context.config.max_deliveries):
+        with pytest.raises(ValueError, match="no database"):
+            Drain(context, stream.line).run()
+        sleep_past_visibility()
+
+    Drain(context, stream.line).run()
+
+    assert [i.frame_id for i in inspections(context.engine)] == [good.frame_id]
+    assert [q.frame_key for q in quarantined(context.engine)] == [str(bad.frame_id)]

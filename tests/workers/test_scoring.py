@@ -81,3 +81,19 @@ def test_the_jobs_time_limit_is_not_taken_for_a_bad_image(
 
     with pytest.raises(JobTimeoutException):
         ModelScorer(OutOfTime(), max_pixels=10_000).score([make_frame(), make_frame()])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_no_number_is_refused(
+    make_frame: Callable[..., Frame], value: float
+) -> None:
+    class Broken:
+        def score(self, images: Sequence[NDArray[np.uint8]]) -> Scores:
+            scores = np.array([0.1, value], np.float32)
+            return Scores(scores, np.zeros((2, 2, 2), np.float32))
+
+    good, bad = ModelScorer(Broken(), max_pixels=10_000).score([make_frame(), make_frame()])
+
+    assert isinstance(good, Judged)
+    assert isinstance(bad, Refused)
+    assert bad.reason == "scoring_failed"
