@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 
 def test_a_camera_has_the_defaults_of_ingest() -> None:
+    ours = camera_config(CameraSettings(line="tiles", name="top", source="0"), alone=True)
+
+    assert ours == CameraConfig("tiles", "top", "0")
+
+
+def test_a_camera_among_others_is_waited_for_without_end() -> None:
     ours = camera_config(CameraSettings(line="tiles", name="top", source="0"), alone=False)
 
-    # A service waits for its camera for ever; a tool gives up.
     assert ours == CameraConfig("tiles", "top", "0", first_picture_timeout_s=None)
 
 
