@@ -61,16 +61,24 @@ class EmbeddedServer:
         return self.folder / "valkey.log"
 
     def answers(self) -> bool:
-        """True if the server answers over its socket; loading its data counts as an answer."""
+        """True if the server is ready for work."""
+        return self._ping() is True
+
+    def lives(self) -> bool:
+        """True if the server is ready, or still loads its data."""
+        return self._ping() is not None
+
+    def _ping(self) -> bool | None:
+        """True: ready. False: loading its data. None: no answer."""
         client = Redis(
             unix_socket_path=str(self.socket), socket_timeout=2, retry=Retry(NoBackoff(), 0)
         )
         try:
             return bool(client.ping())
         except BusyLoadingError:
-            return True
-        except RedisError:
             return False
+        except RedisError:
+            return None
         finally:
             client.close()
 
@@ -102,11 +110,12 @@ def start(home: Path, *, max_memory_mib: int = 1024) -> tuple[EmbeddedServer, bo
     if server.socket.parent != server.folder:
         _make_private(server.socket.parent)
     with _only_one(server.folder):
-        if server.answers():
-            return server, False
-        _reap(server)
-        _launch(server, max_memory_mib)
-    return server, True
+        found = server.lives()
+        if not found:
+            _reap(server)
+            _launch(server, max_memory_mib)
+        _await_ready(server)
+    return server, not found
 
 
 def stop(home: Path) -> bool:
@@ -139,8 +148,14 @@ def _launch(server: EmbeddedServer, max_memory_mib: int) -> None:
         raise EmbeddedServerError(
             f"the embedded Valkey did not start: {done.stderr.strip() or done.stdout.strip()}"
         )
+
+
+def _await_ready(server: EmbeddedServer) -> None:
+    """Wait until the server takes commands; loading much data takes as long as it takes."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while not server.answers():
+        if server.lives():
+            deadline = time.monotonic() + START_TIMEOUT_S
         ended = server.pid_file.exists() and server.process() is None
         if ended or time.monotonic() > deadline:
             raise EmbeddedServerError(

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 )
 @click.option("--backbone", metavar="NAME", help="timm name; default: the preset's.")
 @click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Backbone weights, .safetensors or .pth; default: an installed package, then the hub.",
+)
+@click.option(
     "--preset",
     type=click.Choice(["fast", "paper"]),
     default="fast",
@@ -48,6 +54,7 @@ def train(
     detector: str,
     out: Path,
     backbone: str | None,
+    weights: Path | None,
     preset: Preset,
     anomalies: int,
     seed: int,
@@ -68,6 +75,7 @@ def train(
             detector=detector,
             out=out,
             backbone=backbone,
+            weights=weights,
             preset=preset,
             anomalies=anomalies,
             seed=seed,

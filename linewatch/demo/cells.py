@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,10 +31,15 @@ class Share:
 
 
 def interleave(samples: Sequence[Sample]) -> list[Sample]:
-    """Spread good and defective parts evenly, so that every stretch has about the same mix."""
+    """Spread good and defective parts evenly, so that every stretch has about the same mix.
+
+    Within each kind the order is that of the names' hashes: in the order of the names, parts of one
+    module or batch follow each other, and the first hundred would not be like the rest.
+    """
+    mixed = sorted(samples, key=lambda sample: hashlib.sha256(sample.name.encode()).digest())
     groups = (
-        [sample for sample in samples if not sample.is_anomalous],
-        [sample for sample in samples if sample.is_anomalous],
+        [sample for sample in mixed if not sample.is_anomalous],
+        [sample for sample in mixed if sample.is_anomalous],
     )
     placed = [
         ((index + 0.5) / len(group), kind, sample)

@@ -78,6 +78,19 @@ def test_data_are_there_after_stop_and_start(home: Path) -> None:
         assert client.xrange("frames")[0][1] == {b"image": b"\x00\xff"}
 
 
+def test_a_server_with_much_to_load_is_ready_when_start_returns(home: Path) -> None:
+    server, _ = embedded.start(home)
+    with client_of(server) as client:
+        for number in range(300):
+            client.set(f"image:{number}", os.urandom(300_000))
+    embedded.stop(home)
+
+    embedded.start(home)
+
+    with client_of(server) as client:
+        assert client.dbsize() == 300
+
+
 def test_stopping_what_does_not_run_is_no_error(home: Path) -> None:
     assert embedded.stop(home) is False
 

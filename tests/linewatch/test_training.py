@@ -63,6 +63,10 @@ def test_an_unknown_detector_or_backbone_is_one_line_and_writes_nothing(
         linewatch(*words, "--detector", "patchcore", "--backbone", "resnet0"), "backbone 'resnet0'"
     )
 
+    refused(
+        linewatch(*words, "--detector", "patchcore", "--weights", tmp_path / "none.pth"), "none.pth"
+    )
+
     assert [path.name for path in tmp_path.iterdir() if "model" in path.name] == []
 
 

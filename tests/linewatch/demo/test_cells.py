@@ -19,9 +19,16 @@ def samples(good: int, defective: int) -> list[Sample]:
 
 def test_good_and_defective_are_spread_evenly() -> None:
     # Places of 4 good ones: 1/8, 3/8, 5/8, 7/8; of 2 defective ones: 1/4, 3/4.
-    names = [sample.name for sample in interleave(samples(4, 2))]
+    kinds = [sample.defect for sample in interleave(samples(4, 2))]
 
-    assert names == ["good/0", "crack/0", "good/1", "good/2", "crack/1", "good/3"]
+    assert kinds == ["good", "crack", "good", "good", "crack", "good"]
+
+
+def test_the_order_is_mixed_but_always_the_same() -> None:
+    names = [sample.name for sample in interleave(samples(50, 0))]
+
+    assert names == [sample.name for sample in interleave(samples(50, 0)[::-1])]
+    assert names != sorted(names)
 
 
 def test_every_sample_is_shown_once_a_round() -> None:
