@@ -76,6 +76,14 @@ def test_every_secret_volume_and_dependency_is_declared() -> None:
         assert named <= set(COMPOSE["volumes"])
 
 
+def test_the_settings_file_that_services_read_comes_with_the_project() -> None:
+    from linewatch.loading import load_settings
+
+    folder = COMPOSE["x-linewatch"]["volumes"][1]
+    assert folder == "${CONFIG_DIR:-./config}:/etc/linewatch:ro"
+    assert load_settings({}, config=ROOT / "config" / "linewatch.toml").settings.cameras == ()
+
+
 def test_settings_in_the_environment_are_settings() -> None:
     from linewatch.settings import Settings
 
