@@ -84,4 +84,4 @@ def notice(title: str, text: str) -> str:
 
 def warning(text: str) -> str:
     """One line that asks for something to be done."""
-    return f'<div class="lw-warning" role="status"><i></i>{escape(text)}</div>'
+    return f'<div class="lw-warning" role="status">{escape(text)}</div>'

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def tile(
     camera: str, frames: list[InspectionView], *, rows: int, upright: bool, zone: tzinfo
 ) -> str:
-    """A camera's tile; `rows` tiles share the screen's height, each upright or lying."""
+    """A camera's tile, upright or lying; `rows` of them share the height of the screen."""
     newest = frames[0] if frames else None
     if newest is None:
         body = _head(camera, "", "") + '<div class="lw-well"><p>No frame yet</p></div>'

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING
+
+import streamlit as st
 
 from dashboard.markup import count, duration, warning
 from db import inspections, lines
@@ -22,6 +25,8 @@ FRAMES_PER_CAMERA = 9
 RATE_WINDOW_S = 60
 #: Workers report a line's state every few seconds while they run.
 SILENCE_S = 30
+#: A batch older than this is committed: `recorded_at` is set just before.
+SETTLED = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def read_line(session: Session, line: Line, now: datetime, day_start: datetime) 
         name=line.name,
         has_model=line.active_model_version_id is not None,
         frames=inspections.latest_by_camera(session, line.id, limit=FRAMES_PER_CAMERA),
-        today=inspections.sum_counts(inspections.counts_by_camera(session, line.id, day_start)),
+        today=counts_today(session, line.id, now, day_start),
         rate=sum(
             inspections.rate_by_camera(session, line.id, window_s=RATE_WINDOW_S, now=now).values()
         ),
@@ -59,6 +64,30 @@ def read_line(session: Session, line: Line, now: datetime, day_start: datetime) 
         dropped=sum(camera.frames_dropped for camera in lines.list_cameras(session, line.id)),
         status_at=line.status_at,
     )
+
+
+def counts_today(
+    session: Session, line_id: int, now: datetime, day_start: datetime
+) -> VerdictCounts:
+    """Verdicts since midnight. All but the last minutes are counted once for all viewers.
+
+    A line may have millions of frames a day, and every screen asks every two seconds.
+    """
+    settled = now - SETTLED
+    settled -= timedelta(minutes=settled.minute % 10, seconds=settled.second)
+    settled = max(day_start, settled.replace(microsecond=0))
+    place = str(session.get_bind().engine.url)
+    lately = inspections.counts_by_camera(session, line_id, settled)
+    return inspections.sum_counts(lately) + _settled(session, place, line_id, day_start, settled)
+
+
+@st.cache_data(max_entries=64, ttl="1h", show_spinner=False)
+def _settled(
+    _session: Session, place: str, line_id: int, day_start: datetime, until: datetime
+) -> VerdictCounts:
+    """Counts that no longer change; `place` tells databases apart."""
+    counts = inspections.counts_by_camera(_session, line_id, day_start, until=until)
+    return inspections.sum_counts(counts)
 
 
 def header(view: LineView, now: datetime) -> str:
@@ -78,8 +107,8 @@ def header(view: LineView, now: datetime) -> str:
         figures.append(_figure("Dropped", count(view.dropped), asks=True))
     text = trouble(view, now)
     return (
-        f'<div class="lw-line"><h2>{escape(view.name)}</h2>{"".join(figures)}</div>'
-        f"{warning(text) if text else ''}"
+        f'<div class="lw-line"><h2>{escape(view.name)}</h2>'
+        f"{warning(text) if text else ''}{''.join(figures)}</div>"
     )
 
 

@@ -126,9 +126,16 @@ def latest_by_camera(
     return latest
 
 
-def counts_by_camera(session: Session, line_id: int, since: datetime) -> dict[str, VerdictCounts]:
-    """Verdicts recorded since a time, of each camera of a line; `sum_counts` adds them up."""
+def counts_by_camera(
+    session: Session, line_id: int, since: datetime, *, until: datetime | None = None
+) -> dict[str, VerdictCounts]:
+    """Verdicts recorded since a time, of each camera of a line; `sum_counts` adds them up.
+
+    Args:
+        until: only those recorded before; None: all.
+    """
     cameras = _cameras(session, line_id)
+    ended = [] if until is None else [Inspection.recorded_at < until]
     query = (
         # One pass along the index, whose order the groups follow; grouping by verdict would sort.
         select(
@@ -138,6 +145,7 @@ def counts_by_camera(session: Session, line_id: int, since: datetime) -> dict[st
         .where(
             Inspection.camera_id.in_([camera_id for camera_id, _ in cameras]),
             Inspection.recorded_at >= since,
+            *ended,
         )
         .group_by(Inspection.camera_id)
     )

@@ -31,9 +31,8 @@ def page() -> None:
             chosen = _choose(lines.list_lines(reads))
             views = [read_line(reads, line, now, midnight(now, zone())) for line in chosen]
         st.html(_refreshed(now))
-        rows = sum(_rows(view) for view in views)
         for view in views:
-            _show_line(view, rows, now)
+            _show_line(view, views, now)
 
 
 def _choose(every: list[Line]) -> list[Line]:
@@ -72,9 +71,10 @@ def _rows(view: LineView) -> int:
     return -(-len(view.frames) // _columns(view)) or 1
 
 
-def _show_line(view: LineView, rows: int, now: datetime) -> None:
+def _show_line(view: LineView, every: list[LineView], now: datetime) -> None:
     st.html(header(view, now))
     columns = _columns(view)
+    rows = sum(_rows(other) for other in every)
     upright = columns == 3 or (columns == 2 and rows == 1)
     with st.container(key=f"wall-{columns}-{view.line_id}"):
         for camera, frames in view.frames.items():

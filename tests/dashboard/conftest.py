@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import streamlit as st
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
@@ -161,6 +162,13 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest
 
     yield run
     _forget()
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterator[list[Any]]:
+    """What the pages log, kept out of the tests' output."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries
 
 
 def _forget() -> None:

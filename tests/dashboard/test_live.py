@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy.orm import Session
 
+from dashboard.wall import counts_today
 from db.lines import get_line, record_stream_status
 from db.migrate import downgrade
 
@@ -67,6 +69,27 @@ def test_yield_is_the_share_of_inspected_frames_that_passed(
     assert "<b>3 / 4</b>" in html
     assert "<b>1</b><span>Not inspected" in html
     assert "<b>0.1</b><span>Frames/s" in html
+
+
+def test_frames_of_the_whole_day_are_counted_once_and_those_of_yesterday_never(
+    plant: Plant,
+) -> None:
+    # At 10:07:30 what was recorded before 10:00 is settled, and kept; the rest is counted anew.
+    plant.add_line()
+    day = datetime(2026, 3, 2, tzinfo=UTC)
+    minutes = {"yesterday": -1, "midnight": 0, "settled": 599, "border": 600, "late": 607}
+    for minute in minutes.values():
+        plant.add_frame(0.1, recorded_at=day + timedelta(minutes=minute))
+    now = day + timedelta(minutes=607, seconds=30)
+
+    with Session(plant.engine) as session:
+        line_id = get_line(session, "press").id
+        first = counts_today(session, line_id, now, day)
+        plant.add_frame(2.5, recorded_at=now)
+        second = counts_today(session, line_id, now, day)
+
+    assert (first.passed, first.rejected) == (4, 0)
+    assert (second.passed, second.rejected) == (4, 1)
 
 
 def test_a_quiet_line_shows_no_counts_of_losses(

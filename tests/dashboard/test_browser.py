@@ -1,0 +1,243 @@
+"""Both pages in a real Chromium on a real server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.dashboard.conftest import Plant
+
+pytestmark = pytest.mark.slow
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+CHROMIUM_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+TIMEOUT_MS = 30_000
+#: Gloves: no target is smaller than this.
+TARGET_PX = 56
+#: deciding.MIN_LOOK_S and some: a press that comes earlier was meant for the card before.
+LOOK_MS = 400
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no chromium on the path")
+        pytest.skip("there is no chromium on the path")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def address(plant: Plant, tmp_path: Path) -> Iterator[str]:
+    """Where a dashboard of the plant is served."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(APP)]
+    options = [f"--server.port={port}", "--server.address=127.0.0.1"]
+    with (tmp_path / "dashboard.log").open("wb") as output:
+        server = subprocess.Popen([*command, *options], stdout=output, stderr=output)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the dashboard ended by itself"
+        try:
+            urlopen(url, timeout=2).close()  # noqa: S310 - our own server
+        except (URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail("the dashboard did not start within 60 s")
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """An open Live page; nothing may fail in the browser while a test uses it."""
+    made = browser.new_page(viewport={"width": 1280, "height": 800})
+    made.set_default_timeout(TIMEOUT_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
+    errors: list[str] = []
+    made.on("pageerror", lambda error: errors.append(str(error)))
+    made.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    made.goto(address)
+    yield made
+    exceptions = made.locator('[data-testid="stException"]').count()
+    made.close()
+    assert errors == []
+    assert exceptions == 0
+
+
+@pytest.fixture
+def queue(plant: Plant) -> list[int]:
+    """Five flagged frames, newest first."""
+    plant.add_line()
+    return [plant.add_frame(2.0 + number / 4) for number in range(5)][::-1]
+
+
+@pytest.fixture
+def review(queue: list[int], page: Page) -> Page:
+    """The Review page with the first card, looked at."""
+    page.get_by_role("link", name="Review").click()
+    _see(page, queue[0])
+    return page
+
+
+def _see(page: Page, inspection: int) -> None:
+    """Wait for a card, and look at it as long as a person at least does."""
+    expect(page.locator(".lw-card")).to_have_attribute("data-card", str(inspection))
+    # The last button of the card: all the others are its own by now.
+    expect(page.locator(f".st-key-skip-{inspection}")).to_be_visible()
+    page.wait_for_timeout(LOOK_MS)
+
+
+def test_live_shows_a_new_frame_by_itself(plant: Plant, page: Page) -> None:
+    plant.add_line()
+    plant.add_frame(0.3)
+    lamp = page.locator(".lw-tile .lw-lamp")
+    expect(lamp).to_have_text("PASS")
+
+    plant.add_frame(2.6)
+
+    expect(lamp).to_have_text("REJECT")
+    expect(page.locator(".lw-strip span")).to_have_count(1)
+    drawn = page.locator(".lw-well img").evaluate("image => image.naturalWidth")
+    assert drawn == 64
+
+
+def test_live_comes_back_by_itself_after_the_database_was_away(plant: Plant, page: Page) -> None:
+    plant.add_line()
+    plant.add_frame(0.3)
+    expect(page.locator(".lw-tile")).to_be_visible()
+
+    with plant.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE lines RENAME TO gone")
+    expect(page.locator(".lw-notice")).to_be_visible()
+    with plant.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE gone RENAME TO lines")
+
+    expect(page.locator(".lw-tile")).to_be_visible()
+
+
+def test_keys_confirm_dismiss_and_undo(plant: Plant, queue: list[int], review: Page) -> None:
+    for key, coming in (("d", queue[1]), ("g", queue[2]), ("z", queue[1]), ("u", queue[2])):
+        review.keyboard.press(key)
+        _see(review, coming)
+
+    assert plant.reviews() == [
+        (queue[0], "defect", "operator"),
+        (queue[1], "good", "operator"),
+        (queue[1], "undo", "operator"),
+        (queue[1], "unsure", "operator"),
+    ]
+
+
+def test_arrow_keys_walk_the_queue(plant: Plant, queue: list[int], review: Page) -> None:
+    review.keyboard.press("ArrowRight")
+    _see(review, queue[1])
+    review.keyboard.press("ArrowLeft")
+    _see(review, queue[0])
+
+    assert plant.reviews() == []
+
+
+def test_a_key_held_down_decides_once(plant: Plant, queue: list[int], review: Page) -> None:
+    for _ in range(40):
+        review.keyboard.down("d")  # the browser repeats it
+        review.wait_for_timeout(25)
+    review.keyboard.up("d")
+    _see(review, queue[1])
+
+    assert plant.reviews() == [(queue[0], "defect", "operator")]
+
+
+def test_keys_work_after_the_opacity_was_set(plant: Plant, queue: list[int], review: Page) -> None:
+    track = review.locator('[data-testid="stSlider"] [role="group"]')
+    box = track.bounding_box()
+    assert box is not None
+    review.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
+    expect(review.locator('[data-testid="stSliderThumbValue"]')).not_to_have_text("60 %")
+    review.wait_for_timeout(LOOK_MS)
+    opacity = review.locator(".lw-heat").evaluate("image => getComputedStyle(image).opacity")
+
+    review.keyboard.press("d")
+    _see(review, queue[1])
+
+    assert float(opacity) > 0.8
+    assert plant.reviews() == [(queue[0], "defect", "operator")]
+
+
+def test_keys_work_after_a_camera_was_chosen(plant: Plant, queue: list[int], review: Page) -> None:
+    review.get_by_role("combobox").click()
+    review.get_by_role("option", name="press", exact=True).click()
+    review.wait_for_timeout(2 * LOOK_MS)
+
+    review.keyboard.press("g")
+    _see(review, queue[1])
+
+    assert plant.reviews() == [(queue[0], "good", "operator")]
+
+
+def test_an_empty_queue_notices_a_new_frame(plant: Plant, page: Page) -> None:
+    plant.add_line()
+    page.get_by_role("link", name="Review").click()
+    expect(page.locator(".lw-notice")).to_contain_text("Nothing to review")
+
+    inspection = plant.add_frame(2.5)
+
+    expect(page.locator(".lw-card")).to_have_attribute("data-card", str(inspection))
+
+
+def test_every_target_suits_a_glove(review: Page) -> None:
+    targets = review.locator('button:visible, a:visible, [role="group"]:visible')
+
+    sizes = {element.inner_text(): element.bounding_box() for element in targets.all()}
+
+    sizes.pop("Skip to main content", None)  # for screen readers, out of sight
+    small = {name: box for name, box in sizes.items() if box and box["height"] < TARGET_PX}
+    assert len(sizes) >= 8
+    assert small == {}
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_a_page_fits_the_screen_without_scrolling(review: Page, width: int, height: int) -> None:
+    review.set_viewport_size({"width": width, "height": height})
+    review.wait_for_timeout(LOOK_MS)
+    main = review.locator('[data-testid="stMain"]')
+
+    assert main.evaluate("e => e.scrollHeight <= e.clientHeight && e.scrollWidth <= e.clientWidth")
+    review.get_by_role("link", name="Live").click()
+    expect(review.locator(".lw-tile")).to_be_visible()
+    review.wait_for_timeout(LOOK_MS)
+    assert main.evaluate("e => e.scrollHeight <= e.clientHeight && e.scrollWidth <= e.clientWidth")
