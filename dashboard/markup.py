@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -79,9 +80,14 @@ def scale_ends(review: float, reject: float) -> tuple[float, float]:
 
 def notice(title: str, text: str) -> str:
     """A calm message in the middle of the page."""
-    return f'<div class="lw-notice"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'
+    return f'<div class="lw-notice"><h2>{escape(title)}</h2><p>{_prose(text)}</p></div>'
 
 
 def warning(text: str) -> str:
     """One line that asks for something to be done."""
-    return f'<div class="lw-warning" role="status">{escape(text)}</div>'
+    return f'<div class="lw-warning" role="status"><span>{_prose(text)}</span></div>'
+
+
+def _prose(text: str) -> str:
+    """Escaped text, with what stands in backticks set as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

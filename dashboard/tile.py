@@ -22,6 +22,7 @@ def tile(
     newest = frames[0] if frames else None
     if newest is None:
         body = _head(camera, "", "") + '<div class="lw-well"><p>No frame yet</p></div>'
+        body += '<div class="lw-facts"></div><div class="lw-strip"></div>'
     else:
         taken = clock_time(newest.captured_at, zone)
         body = _head(camera, taken, lamp(newest.verdict)) + _well(newest)
@@ -38,7 +39,7 @@ def _head(camera: str, taken: str, verdict_lamp: str) -> str:
 def _well(frame: InspectionView) -> str:
     picture = pictures.of(frame)
     if picture is None:
-        text = frame.reason or "The picture of this frame was not kept"
+        text = f"Not inspected: {frame.reason}" if frame.reason else "The picture was not kept"
         return f'<div class="lw-well"><p>{escape(text)}</p></div>'
     uri = pictures.tile(picture)
     if uri is None:

@@ -28,11 +28,28 @@ KEYS = Path(__file__).parent.parent / "keys.js"
 ALL_LINES = "All lines"
 LOOK_AGAIN_S = 5
 DEFAULT_OPACITY = 60
+_IDLE = "review_idle"
 
 
-@st.fragment
 def page() -> None:
-    """The whole page. A fragment, so that a key costs one card and nothing else."""
+    """The whole page. A fragment, so that a key costs one card and nothing else.
+
+    It refreshes itself while there is no card. A card stays until it is decided or skipped:
+    none may change in the moment a key is pressed.
+    """
+    was_idle = bool(st.session_state.get(_IDLE))
+    st.fragment(_page, run_every=LOOK_AGAIN_S if was_idle else None)()
+
+
+def _page() -> None:
+    idle = not _show_card()
+    if idle != bool(st.session_state.get(_IDLE)):
+        st.session_state[_IDLE] = idle
+        st.rerun()
+
+
+def _show_card() -> bool:
+    """The card on show or a message in its place; True if it is a card."""
     with explained():
         with session() as reads:
             names = {line.id: line.name for line in lines.list_lines(reads)}
@@ -40,11 +57,13 @@ def page() -> None:
             cards = deciding.cards(reads, scope := _chosen(scopes))
             waiting = review_queue.count_open(reads, scope.line_ids, camera_id=scope.camera_id)
         if not cards:
-            _show_empty(scopes, scope)
-            return
+            _show_empty(scopes)
+            return False
         _show(cards[0], names[cards[0].line_id], waiting, scopes, scope)
         for coming in cards[1:]:
             _prepare(coming)
+        return True
+    return False
 
 
 def _scopes(reads: Session, names: dict[int, str]) -> dict[str, Scope]:
@@ -142,7 +161,7 @@ def _state(waiting: int) -> str:
     return f'<div class="lw-state">{warning(note) if note else ""}<p>{about}</p></div>'
 
 
-def _show_empty(scopes: dict[str, Scope], scope: Scope) -> None:
+def _show_empty(scopes: dict[str, Scope]) -> None:
     st.html(notice("Nothing to review", "New parts appear here by themselves."))
     _, middle, _ = st.columns([1, 1, 1])
     with middle:
@@ -151,15 +170,6 @@ def _show_empty(scopes: dict[str, Scope], scope: Scope) -> None:
         note = deciding.place().note
         if note:
             st.html(warning(note))
-    _look_again(scope)
-
-
-@st.fragment(run_every=LOOK_AGAIN_S)
-def _look_again(scope: Scope) -> None:
-    """While nothing waits, see whether something came."""
-    with explained(), session() as reads:
-        if review_queue.count_open(reads, scope.line_ids, camera_id=scope.camera_id):
-            st.rerun()
 
 
 def _prepare(coming: InspectionView) -> None:

@@ -219,6 +219,19 @@ def test_an_empty_queue_notices_a_new_frame(plant: Plant, page: Page) -> None:
     expect(page.locator(".lw-card")).to_have_attribute("data-card", str(inspection))
 
 
+def test_review_comes_back_by_itself_after_the_database_was_away(
+    plant: Plant, queue: list[int], review: Page
+) -> None:
+    with plant.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE lines RENAME TO gone")
+    review.keyboard.press("ArrowRight")
+    expect(review.locator(".lw-notice")).to_be_visible()
+    with plant.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE gone RENAME TO lines")
+
+    _see(review, queue[1])
+
+
 def test_every_target_suits_a_glove(review: Page) -> None:
     targets = review.locator('button:visible, a:visible, [role="group"]:visible')
 

@@ -186,7 +186,7 @@ class TestWithoutDatabase:
         html = html_of(open_page(page))
 
         assert "LINEWATCH_DATABASE_URL is not set" in html
-        assert "linewatch dashboard" in html
+        assert "<code>linewatch dashboard</code>" in html
 
     def test_an_outdated_schema_names_the_command(
         self, plant: Plant, open_page: Opener, html_of: Reader, page: str
