@@ -1,1 +1,1 @@
-"""Anomaly detectors and what they share: backbones, features, metrics, data sets, calibration, artifacts."""
+"""Anomaly detectors and what they share: backbones, features, metrics, data sets, artifacts."""
