@@ -51,6 +51,12 @@ def png(brightness: float, *, side: int = 24) -> bytes:
     return data.tobytes()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """SQLite is enough here: db's own tests run on both databases, and so does e2e."""
+    if "databases" in metafunc.fixturenames:
+        metafunc.parametrize("databases", ["sqlite"], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
 def redis_url(valkey_url: str) -> str:
     """One server is enough here: the stream's own tests run on Redis and on Valkey."""
@@ -125,7 +131,7 @@ def config() -> ScoringConfig:
         visibility_timeout_s=0.2,
         max_deliveries=3,
         model_check_s=1e-6,
-        commit_patience_s=0.3,
+        commit_patience_s=0.05,
         pass_image_interval_s=1e-9,
     )
 
