@@ -23,7 +23,7 @@ from db.migrate import upgrade
 from db.tables import Base, Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Engine
 
@@ -143,14 +143,28 @@ def _postgresql_url() -> str:
     pytest.skip(missing)
 
 
+@pytest.fixture(scope="session")
+def open_databases(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Databases]]:
+    """Opens databases of a kind, sqlite or postgresql, and closes them at the end."""
+    made: list[Databases] = []
+
+    def open_kind(kind: str) -> Databases:
+        made.append(Databases(kind, tmp_path_factory.mktemp("databases")))
+        return made[-1]
+
+    yield open_kind
+    for databases in made:
+        databases.close()
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def databases(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Databases]:
+    request: pytest.FixtureRequest, open_databases: Callable[[str], Databases]
+) -> Databases:
     """Databases of each kind in turn; PostgreSQL on the server of LINEWATCH_TEST_DATABASE_URL."""
-    made = Databases(request.param, tmp_path_factory.mktemp("databases"))
-    yield made
-    made.close()
+    return open_databases(request.param)
 
 
 @pytest.fixture

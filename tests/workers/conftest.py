@@ -51,10 +51,10 @@ def png(brightness: float, *, side: int = 24) -> bytes:
     return data.tobytes()
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+@pytest.fixture(scope="session")
+def databases(open_databases: Callable[[str], object]) -> object:
     """SQLite is enough here: db's own tests run on both databases, and so does e2e."""
-    if "databases" in metafunc.fixturenames:
-        metafunc.parametrize("databases", ["sqlite"], indirect=True, scope="session")
+    return open_databases("sqlite")
 
 
 @pytest.fixture(scope="session")
