@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bench.model import frames, trained
-from bench.overhead import system_rate
+from bench.overhead import plain_rate
 from bench.results import percentile, write
 from bench.system import LINE, system, workers
 from ingest.doorbell import Doorbell
@@ -31,10 +31,10 @@ def batch_ms(batch: int) -> float:
 
 
 def main() -> None:
-    """Offer frames at half the rate the system just carried, evenly spaced."""
+    """Offer frames at half of what two plain loops score, evenly spaced."""
     model, config = trained(), ScoringConfig()
     one, full = batch_ms(1), batch_ms(config.max_batch)
-    rate = system_rate(model) / 2
+    rate = plain_rate(model, 2, 1) / 2
     cells = frames(int(SECONDS * rate))
     with system() as place:
         place.register(model)

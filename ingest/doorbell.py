@@ -24,7 +24,7 @@ DRAIN_JOB = "workers.jobs.score_line"
 DRAIN_TIMEOUT_S = 120
 #: A queued drain job nobody took is forgotten; a push or the sweeper rings again.
 JOB_TTL_S = 60
-HELPER_INTERVAL_MS = 500
+HELPER_INTERVAL_MS = 200
 
 
 class Doorbell:

@@ -120,7 +120,9 @@ class Settings(BaseSettings):
     )
 
     # Scoring
-    max_batch: int = Field(16, ge=1, le=1024, description="Frames scored in one go at most")
+    max_batch: int = Field(
+        4, ge=1, le=1024, description="Frames scored in one go at most; 32 or 64 suit a GPU"
+    )
     max_wait_ms: int = Field(
         50,
         ge=1,

@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields
 class ScoringConfig:
     """Limits and times of one scoring worker."""
 
-    #: Frames scored in one go; batches grow up to this with the backlog.
-    max_batch: int = 16
+    #: Frames scored in one go; batches grow up to this with the backlog. A CPU core gains nothing
+    #: from larger ones, and every frame of a batch waits for all; a GPU wants 32 or 64.
+    max_batch: int = 4
     #: How long a drain listens for another frame of its line before it ends.
     max_wait_ms: int = 50
     #: A drain hands over after this time, so that lines share workers and heartbeats go out.

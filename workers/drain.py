@@ -85,7 +85,7 @@ class Drain:
                 self._doorbell.hush(self._line)
                 self._doorbell.ring(self._line)
                 break
-            if len(entries) == config.max_batch:
+            if len(entries) > 1:  # frames came while this worker was busy
                 self._doorbell.call_helper(self._line)
             if now - attended_at > self._doorbell.attendance_s / 3:
                 self._doorbell.attend(self._line)

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 LINE = "demo-line"
 CAMERAS = ("left", "right")
 #: Small, so that a frame's way through the system is short although the cameras never pause.
-STREAM_FRAMES = 64
+STREAM_FRAMES = 12
 POLL_S = 0.25
 WORKERS_READY_TIMEOUT_S = 180.0
 #: Without a new verdict for this long, what is open counts as lost. Well above the time after
