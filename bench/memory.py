@@ -28,7 +28,8 @@ name = "film"
 source = "{film}"
 policy = "block"
 encoding = "jpeg"
-repeat = true
+loop = true
+realtime = false
 """
 
 
@@ -51,11 +52,12 @@ def main() -> None:
             config = Path(folder) / "linewatch.toml"
             config.write_text(CONFIG.format(redis_url=place.redis_url, line=LINE, film=film))
             command = [sys.executable, "-m", "linewatch", "ingest", "--config", str(config)]
-            ingest = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            log = (place.home / "ingest.log").open("ab")
+            ingest = subprocess.Popen(command, stderr=log)
             try:
                 while (done := place.rows()) < FRAMES:
                     if ingest.poll() is not None:
-                        raise RuntimeError(f"ingest ended at {done} frames")
+                        raise RuntimeError((place.home / "ingest.log").read_text()[-500:])
                     if done > 500:  # warm
                         rss = max(psutil.Process(p.pid).memory_info().rss for p in scoring)
                         seen["worker"].append(rss / MIB)
@@ -76,6 +78,6 @@ def main() -> None:
         "memory",
         "Resident memory while 10,000 frames pass.",
         "PatchCore fast (tf_efficientnet_lite0, 256 px) on a film of elpv:mono cells (MPEG-4, "
-        "300 x 300), JPEG quality 90, 2 scoring processes x 1 thread, SQLite",
+        "300 x 300), JPEG quality 95, 2 scoring processes x 1 thread, SQLite",
         rows,
     )
