@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dashboard import pictures
-from dashboard.markup import date_and_time, lamp, score_scale
+from dashboard.markup import date_and_time, lamp, score_scale, score_text
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -50,7 +50,8 @@ def _score(frame: InspectionView) -> str:
     if frame.score is None or review is None or reject is None:
         return lamp(frame.verdict)
     return (
-        f'<div class="lw-score">{lamp(frame.verdict)}<b>{frame.score:.2f}</b></div>'
+        f'<div class="lw-score">{lamp(frame.verdict)}<b>{score_text(frame.score)}</b></div>'
         f"{score_scale(frame.score, review, reject)}"
-        f"<p><span>Review from {review:.2f}</span><span>Reject from {reject:.2f}</span></p>"
+        f"<p><span>Review from {score_text(review)}</span>"
+        f"<span>Reject from {score_text(reject)}</span></p>"
     )

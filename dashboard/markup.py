@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html import escape
 from typing import TYPE_CHECKING
@@ -49,6 +50,12 @@ def duration(seconds: float) -> str:
 def count(number: int) -> str:
     """A whole number, its thousands separated."""
     return f"{number:,}"
+
+
+def score_text(score: float) -> str:
+    """A score with four significant digits, however large its model's scores are."""
+    magnitude = math.floor(math.log10(abs(score))) if score else 0
+    return f"{score:.{min(max(3 - magnitude, 0), 6)}f}"
 
 
 def score_scale(score: float, review: float, reject: float) -> str:

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dashboard import pictures
-from dashboard.markup import VERDICT_CLASSES, clock_time, lamp, score_scale
+from dashboard.markup import VERDICT_CLASSES, clock_time, lamp, score_scale, score_text
 from db.tables import Verdict
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def _facts(frame: InspectionView) -> str:
         return '<div class="lw-facts"></div>'
     return (
         f'<div class="lw-facts">{score_scale(frame.score, review, reject)}'
-        f"<p><span>Score <b>{frame.score:.2f}</b></span>"
-        f"<span>Reject from {reject:.2f}</span></p></div>"
+        f"<p><span>Score <b>{score_text(frame.score)}</b></span>"
+        f"<span>Reject from {score_text(reject)}</span></p></div>"
     )
 
 

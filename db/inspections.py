@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: A person looks at these.
 FLAGGED = (Verdict.REVIEW, Verdict.REJECT)
+#: How many frames are looked through for one whose picture was kept: fast cameras keep few.
+LOOK_BACK = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +113,29 @@ def get(session: Session, inspection_id: int) -> InspectionView:
 def latest_by_camera(
     session: Session, line_id: int, *, limit: int = 8
 ) -> dict[str, list[InspectionView]]:
-    """The last frames of each camera of a line, newest first; a camera without frames has none."""
+    """The last frames of each camera of a line that can be shown, newest first.
+
+    Those are the frames whose picture was kept, and those that never had one (UNINSPECTED). Where
+    none of the recent ones was kept, the frames without pictures; a camera without frames has none.
+    """
     newest_first = (
         Inspection.recorded_at.desc(),
         Inspection.captured_at.desc(),
         Inspection.id.desc(),
     )
+    can_be_shown = Inspection.image_key.is_not(None) | (Inspection.verdict == Verdict.UNINSPECTED)
     latest = {}
-    # One query a camera: each reads `limit` entries of the index, however many rows there are.
+    # A camera at a time: each reads a bounded stretch of the index, however many rows there are.
     for camera_id, name in _cameras(session, line_id):
-        query = select_views().where(Inspection.camera_id == camera_id)
-        rows = session.execute(query.order_by(*newest_first).limit(limit))
+        of_camera = Inspection.camera_id == camera_id
+        recent = (
+            select(Inspection.id).where(of_camera).order_by(*newest_first).limit(LOOK_BACK * limit)
+        )
+        shown = select_views().where(Inspection.id.in_(recent), can_be_shown)
+        rows = session.execute(shown.order_by(*newest_first).limit(limit)).all()
+        if not rows:
+            any_frame = select_views().where(of_camera)
+            rows = session.execute(any_frame.order_by(*newest_first).limit(limit)).all()
         latest[name] = [InspectionView(*row) for row in rows]
     return latest
 

@@ -69,7 +69,6 @@ class Drain:
 
         Frames of a line without a model stay where they are.
         """
-        config = self._context.config
         self._doorbell.attend(self._line)
         attended_at = time.monotonic()
         while True:

@@ -37,8 +37,8 @@ def test_every_camera_shows_its_newest_verdict_and_score(
     assert len(tiles) == 2
     assert "left" in tiles[0]
     assert "</i>PASS</span>" in tiles[0]
-    assert "Score <b>0.40</b>" in tiles[0]
-    assert "Reject from 2.00" in tiles[0]
+    assert "Score <b>0.4000</b>" in tiles[0]
+    assert "Reject from 2.000" in tiles[0]
     assert "right" in tiles[1]
     assert "</i>REVIEW</span>" in tiles[1]
 

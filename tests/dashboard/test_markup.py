@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dashboard.markup import duration, lamp, notice, scale_ends, score_scale, warning
+from dashboard.markup import duration, lamp, notice, scale_ends, score_scale, score_text, warning
 
 
 def marker(html: str) -> float:
@@ -54,3 +54,20 @@ def test_a_duration_is_told_in_its_largest_unit(seconds: float, text: str) -> No
 def test_messages_are_escaped(piece: str) -> None:
     assert "<b>" not in piece
     assert "a &amp; b" in piece
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (0.0, "0.000"),
+        (0.4, "0.4000"),
+        (1.53, "1.530"),
+        (-2.1, "-2.100"),
+        (742.1288, "742.1"),
+        (1318.758, "1319"),
+        (123456.7, "123457"),
+        (1.5e-9, "0.000000"),
+    ],
+)
+def test_scores_of_every_size_are_readable(score: float, text: str) -> None:
+    assert score_text(score) == text

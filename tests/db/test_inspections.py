@@ -233,6 +233,41 @@ def test_the_latest_frames_of_each_camera_come_newest_first(
     }
 
 
+def test_of_a_fast_camera_the_frames_whose_picture_was_kept_are_shown(
+    session: Session, plant: Plant, make_row: RowMaker, noon: datetime
+) -> None:
+    kept = {3: "ab/" + "ab" * 32 + ".png", 7: "cd/" + "cd" * 32 + ".png"}
+    rows = [
+        make_row(
+            "left",
+            recorded_at=noon + timedelta(seconds=i),
+            sequence=i,
+            verdict="PASS",
+            image_key=kept.get(i),
+        )
+        for i in range(10)
+    ]
+    inspections.record(session, rows)
+
+    latest = inspections.latest_by_camera(session, plant.line_id, limit=3)
+
+    assert [view.sequence for view in latest["left"]] == [7, 3]
+
+
+def test_where_no_picture_was_kept_the_newest_frames_are_shown_without(
+    session: Session, plant: Plant, make_row: RowMaker, noon: datetime
+) -> None:
+    rows = [
+        make_row("left", recorded_at=noon + timedelta(seconds=i), sequence=i, image_key=None)
+        for i in range(5)
+    ]
+    inspections.record(session, rows)
+
+    latest = inspections.latest_by_camera(session, plant.line_id, limit=2)
+
+    assert [view.sequence for view in latest["left"]] == [4, 3]
+
+
 def test_a_camera_without_frames_is_shown_empty(
     session: Session, add_plant: Callable[..., Plant]
 ) -> None:

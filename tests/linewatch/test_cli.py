@@ -123,7 +123,7 @@ def test_settings_shows_origins_and_hides_secrets(
     rows = {line.split()[0]: line.split()[1:] for line in outcome.out.splitlines() if line}
     assert rows["redis_password"] == ["environment", "**********"]
     assert rows["redis_url"] == ["flag", "redis://:****@host"]
-    assert rows["max_batch"] == ["default", "16"]
+    assert rows["max_batch"] == ["default", "4"]
     assert rows["log_level"] == ["flag", "debug"]
 
 

@@ -34,7 +34,7 @@ def test_constructing_settings_reads_nothing_from_the_environment(
 ) -> None:
     monkeypatch.setenv("LINEWATCH_MAX_BATCH", "99")
 
-    assert Settings().max_batch == 16
+    assert Settings().max_batch == 4
 
 
 def test_every_setting_says_what_it_means() -> None:
