@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
+from sqlalchemy.orm import Session
+
 from db.lines import get_line
 from db.model_versions import active_version
-from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

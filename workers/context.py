@@ -14,10 +14,10 @@ from workers.errors import NotBoundError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db.store import ImageStore
     from redis import Redis
     from sqlalchemy import Engine
 
+    from db.store import ImageStore
     from workers.active_models import ActiveModels
     from workers.config import ScoringConfig
 

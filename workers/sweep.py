@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
-from db.lines import list_lines
 from sqlalchemy.orm import Session
 
+from db.lines import list_lines
 from ingest.doorbell import Doorbell
 from ingest.stream import FrameStream, known_lines
 from workers.status import report_status
