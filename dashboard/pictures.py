@@ -18,7 +18,7 @@ from dashboard.database import store
 from db.errors import StoreError
 from models.errors import ImageError
 from models.images import decode
-from models.maps import decode_map, heat_overlay
+from models.maps import decode_map, heat_ends, heat_overlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,16 +71,6 @@ def of(frame: InspectionView) -> Picture | None:
         return Picture(frame.image_key)
     scale = (frame.map_low, frame.map_high)
     return Picture(frame.image_key, Heat(frame.map_key, *scale, *heat_ends(review, reject)))
-
-
-def heat_ends(review: float, reject: float) -> tuple[float, float]:
-    """Scores at which the overlay begins and at which it is strongest.
-
-    It begins as far below the review threshold as it is strongest above the reject threshold, so
-    that good parts look calm and a smoothed map of a flagged part still shows its spot.
-    """
-    reach = max(reject - review, 0.15 * abs(reject), 1e-6)
-    return review - reach, reject + reach
 
 
 def thumbnail(picture: Picture) -> str | None:

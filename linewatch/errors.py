@@ -18,6 +18,10 @@ class SettingsError(LinewatchError):
     """Raised when a setting is unknown, has a wrong type, or cannot be read."""
 
 
+class ReportError(LinewatchError):
+    """Raised when the page about an evaluation cannot be written."""
+
+
 class EmbeddedServerError(LinewatchError):
     """Raised when the embedded Valkey server cannot be started, reached or stopped."""
 

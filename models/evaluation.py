@@ -79,6 +79,29 @@ class TrainedModel(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures, and what they were measured on: enough to show single images."""
+
+    #: The figures.
+    report: EvaluationReport
+    #: Scores an image again where its map is wanted; maps of all images are not kept.
+    model: TrainedModel
+    #: Name of the set.
+    data: str
+    #: The images that were scored, in the set's order.
+    samples: list[Sample]
+    #: (B,) raw image scores.
+    scores: NDArray[np.float64]
+    #: How many images of the set were left out since the model was shown them.
+    left_out: int
+
+    @property
+    def is_anomalous(self) -> NDArray[np.bool_]:
+        """(B,) whether each image shows a defect."""
+        return np.array([sample.is_anomalous for sample in self.samples])
+
+
 def evaluate(
     model_dir: str | Path,
     data: str | Path,
@@ -87,6 +110,20 @@ def evaluate(
     runtime: str = "auto",
     limit: int | None = None,
 ) -> EvaluationReport:
+    """The figures of `evaluate_in_detail` alone."""
+    return evaluate_in_detail(
+        model_dir, data, progress=progress, runtime=runtime, limit=limit
+    ).report
+
+
+def evaluate_in_detail(
+    model_dir: str | Path,
+    data: str | Path,
+    *,
+    progress: Progress | None = None,
+    runtime: str = "auto",
+    limit: int | None = None,
+) -> Evaluation:
     """Score the test images of a set with a trained model, and measure.
 
     Args:
@@ -101,7 +138,7 @@ def evaluate(
     """
     dataset = open_dataset(data)
     model = load_scorer(model_dir, runtime=runtime)
-    return evaluate_model(model, dataset, progress=progress, limit=limit)
+    return evaluate_model_in_detail(model, dataset, progress=progress, limit=limit)
 
 
 def evaluate_model(
@@ -112,8 +149,26 @@ def evaluate_model(
     limit: int | None = None,
 ) -> EvaluationReport:
     """Like `evaluate`, for a model and a set that are open already."""
+    return evaluate_model_in_detail(model, dataset, progress=progress, limit=limit).report
+
+
+def evaluate_model_in_detail(
+    model: TrainedModel,
+    dataset: Dataset,
+    *,
+    progress: Progress | None = None,
+    limit: int | None = None,
+) -> Evaluation:
+    """Like `evaluate_in_detail`, for a model and a set that are open already."""
     samples = _choose(dataset, model.manifest.known_anomalies, limit)
     run = _score_all(model, samples, progress)
+    report = _measure(model, samples, run)
+    known = set(model.manifest.known_anomalies)
+    left_out = sum(sample.name in known for sample in dataset.test)
+    return Evaluation(report, model, dataset.name, samples, run.scores, left_out)
+
+
+def _measure(model: TrainedModel, samples: list[Sample], run: _Run) -> EvaluationReport:
     is_anomalous = np.array([sample.is_anomalous for sample in samples])
     reject, review = model.thresholds.reject, model.thresholds.review
     return EvaluationReport(

@@ -59,6 +59,16 @@ def decode_map(png: bytes, low: float, high: float) -> NDArray[np.float32]:
     return (low + levels.astype(np.float32) * ((high - low) / LEVELS)).astype(np.float32)
 
 
+def heat_ends(review: float, reject: float) -> tuple[float, float]:
+    """Scores at which the overlay begins and at which it is strongest.
+
+    It begins as far below the review threshold as it is strongest above the reject threshold, so
+    that good parts look calm and a smoothed map of a flagged part still shows its spot.
+    """
+    reach = max(reject - review, 0.15 * abs(reject), 1e-6)
+    return review - reach, reject + reach
+
+
 def heat_overlay(
     rgb: NDArray[np.uint8],
     anomaly_map: NDArray[np.floating],

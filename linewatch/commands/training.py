@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from linewatch.commands.options import LOGGING, json_file, with_settings
 
 if TYPE_CHECKING:
     from linewatch.loading import Loaded
-    from models.detector import Preset
+    from models.detector import Preset, Progress
+    from models.evaluation import Evaluation
 
 
 @click.command()
@@ -92,20 +94,44 @@ def train(
 @click.command()
 @click.argument("model_dir", type=click.Path(path_type=Path))
 @click.argument("data")
+@click.option(
+    "--report",
+    "report_dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write a page with charts and pictures to DIR/index.html; DIR must not exist.",
+)
 @json_file
 @with_settings(LOGGING, quiet=True)
-def evaluate(loaded: Loaded, model_dir: Path, data: str, json_path: Path | None) -> None:
+def evaluate(
+    loaded: Loaded, model_dir: Path, data: str, report_dir: Path | None, json_path: Path | None
+) -> None:
     """Measure a trained model on the test images of a data set.
 
     DATA is as for `linewatch train`; rates are at the thresholds stored in MODEL_DIR.
     """
     from linewatch.figures import print_figures, write_json
     from linewatch.progress import stage_progress
-    from models.evaluation import evaluate as run
+    from linewatch.report.folder import check_free
+    from models.evaluation import evaluate_in_detail
 
+    if report_dir:
+        check_free(report_dir)
     with stage_progress() as progress:
-        report = run(model_dir, data, progress=progress)
-    figures = report.to_json()
-    if json_path:
-        write_json(json_path, figures)
+        evaluation = evaluate_in_detail(model_dir, data, progress=progress)
+        figures = evaluation.report.to_json()
+        if json_path:
+            write_json(json_path, figures)
+        page = _write_report(report_dir, evaluation, model_dir, progress) if report_dir else None
     print_figures(figures)
+    if page:
+        click.echo(f"\nreport: {page}")
+
+
+def _write_report(
+    folder: Path, evaluation: Evaluation, model_dir: Path, progress: Progress
+) -> Path:
+    from linewatch.report.page import write_report
+
+    now = datetime.now(UTC)
+    return write_report(folder, evaluation, model_dir=model_dir, now=now, progress=progress)

@@ -70,6 +70,20 @@ def test_an_unknown_detector_or_backbone_is_one_line_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir() if "model" in path.name] == []
 
 
+def test_a_report_is_refused_before_the_work_where_something_is_there(
+    linewatch: Linewatch, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / "notes.txt").write_text("mine")
+
+    # Neither the model nor the data are there, which would be told if the work had begun.
+    outcome = linewatch("evaluate", tmp_path / "m", tmp_path / "d", "--report", report)
+
+    refused(outcome, str(report), "exists already", "choose another folder")
+    assert [path.name for path in report.iterdir()] == ["notes.txt"]
+
+
 def test_a_model_is_trained_measured_and_registered_and_a_changed_byte_is_noticed(
     linewatch: Linewatch, cookies: Path, tmp_path: Path
 ) -> None:
@@ -83,11 +97,24 @@ def test_a_model_is_trained_measured_and_registered_and_a_changed_byte_is_notice
     assert list(figures) == TRAIN_KEYS
     assert figures["known_anomalies"] == 3
 
-    measured = linewatch("evaluate", model, cookies, "--json", tmp_path / "evaluate.json")
+    report = tmp_path / "report"
+    measured = linewatch(
+        *("evaluate", model, cookies, "--json", tmp_path / "evaluate.json", "--report", report)
+    )
     assert measured.code == 0, measured.err
     figures = json.loads((tmp_path / "evaluate.json").read_text())
     assert set(figures) >= EVALUATE_KEYS
     assert figures["images"] == 14 + 32 - 3  # the known anomalies are left out
+
+    page = (report / "index.html").read_text()
+    assert measured.out.splitlines()[-1] == f"report: {report / 'index.html'}"
+    assert "14 good, 29 defective; 3 shown in training left out" in page
+    assert f"<b>{figures['image_auroc']:.4f}</b>" in page
+    assert f"<b>{figures['aupro']:.4f}</b>" in page
+    known = json.loads((model / "manifest.json").read_text())["known_anomalies"]
+    assert not any(f">{name}<" in page for name in known)
+    # Of each group six: the good ones with picture and map, the defective ones with a contour too.
+    assert len(list((report / "pictures").iterdir())) == 6 * 2 + 12 * 3
 
     linewatch("db", "upgrade")
     linewatch("line", "add", "cookies")

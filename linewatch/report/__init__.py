@@ -1,0 +1,1 @@
+"""A page about an evaluation, for quality engineers: static, without scripts, readable offline."""
