@@ -64,7 +64,7 @@ def page(evaluation: Evaluation, groups: list[Group], *, model_dir: Path, now: d
     title = f"{detector} on {escape(Path(evaluation.data).name or evaluation.data)}"
     defects = ""
     if evaluation.report.per_defect:
-        defects = _section("Kinds of defects", tables.defects_table(evaluation))
+        defects = _section("Defect types", tables.defects_table(evaluation))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -148,11 +148,9 @@ def _charts(evaluation: Evaluation) -> str:
     is_anomalous, scores = evaluation.is_anomalous, evaluation.scores
     good, defective = scores[~is_anomalous], scores[is_anomalous]
     thresholds = evaluation.model.thresholds
-    charts = svg.scores_chart(good, defective, thresholds)
-    body = (
-        f"<figure>{charts}<figcaption>The ground shows the verdict at each score: pass, "
-        "review, reject.</figcaption></figure>"
-    )
+    chart = svg.scores_chart(good, defective, thresholds)
+    caption = "<figcaption>Shaded by verdict: pass, review, reject.</figcaption>"
+    body = f"<figure>{chart}{caption}</figure>"
     if good.size and defective.size:
         body += f"<figure>{_roc(evaluation)}</figure>"
     return _section("Scores", f'<div class="charts">{body}</div>')
@@ -169,8 +167,8 @@ def _roc(evaluation: Evaluation) -> str:
         places[verdict] = (good, defective)
         mark = f'<svg class="mark" viewBox="-8 -8 16 16">{svg.sign(verdict, 0, 0)}</svg>'
         texts.append(
-            f"<p>{mark}<span>From {verdict} on: {tables.percent(defective)} of the defective, "
-            f"{tables.percent(good)} of the good</span></p>"
+            f"<p>{mark}<span>{verdict.capitalize()}: finds {tables.percent(defective)}, "
+            f"flags {tables.percent(good)} of the good</span></p>"
         )
     chart = svg.roc_chart(roc_points(scores, is_anomalous), places["review"], places["reject"])
     return f"{chart}<figcaption>{''.join(texts)}</figcaption>"
@@ -189,7 +187,7 @@ def _case(case: Case, evaluation: Evaluation) -> str:
     if case.contour:
         panes.append(("Marked defect", case.contour))
     wells = "".join(
-        f'<div><a class="lw-well" href="{path}"><img src="{path}" alt="{name}" loading="lazy"></a>'
+        f'<div><a class="lw-well" href="{path}"><img src="{path}" alt="{name}"></a>'
         f"<small>{name}</small></div>"
         for name, path in panes
     )

@@ -1,4 +1,4 @@
-"""The page's tables: the figures, the verdicts, the kinds of defects."""
+"""The page's tables: the figures, the verdicts, the types of defects."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def area(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share in percent."""
-    return "–" if share is None else f"{100 * share:.1f} %"
+    """A share in percent; its sign stays on the line."""
+    return "–" if share is None else f"{100 * share:.1f}\u00a0%"
 
 
 def counted(part: Rate) -> str:
@@ -72,7 +72,7 @@ def interval(part: Rate) -> str:
     if part.interval is None:
         return "–"
     low, high = part.interval
-    return f"{100 * low:.1f} – {100 * high:.1f} %"
+    return f"{100 * low:.1f}\u00a0–\u00a0{100 * high:.1f}\u00a0%"
 
 
 def figures_table(evaluation: Evaluation) -> str:
@@ -111,7 +111,7 @@ def verdicts_table(evaluation: Evaluation) -> str:
 
 
 def defects_table(evaluation: Evaluation) -> str:
-    """Each kind of defect: how many, how many escape, how well it stands out."""
+    """Each type of defect: how many, how many escape, how well it stands out."""
     defects = np.array([sample.defect for sample in evaluation.samples])
     rows = []
     for defect, auroc in evaluation.report.per_defect.items():
@@ -122,7 +122,7 @@ def defects_table(evaluation: Evaluation) -> str:
             f"<td{mark}>{count(part.count)}</td><td>{percent(part.share)}</td>"
             f"<td>{interval(part)}</td><td>{area(auroc)}</td></tr>"
         )
-    head = _head("Kind", "Images", "Escapes", "Escape rate", "95 % interval", "Image AUROC")
+    head = _head("Type", "Images", "Escapes", "Escape rate", "95 % interval", "Image AUROC")
     return f'<table class="defects">{head}<tbody>{"".join(rows)}</tbody></table>'
 
 

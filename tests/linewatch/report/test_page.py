@@ -45,7 +45,7 @@ class Reader(HTMLParser):
         self.links: list[str] = []
         self.rows: list[list[str]] = []
         self.is_in_cell = False
-        self.feed(text)
+        self.feed(text.replace("\u00a0", " "))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
