@@ -4,11 +4,14 @@ A push that finds the bell silent rings it (a short-lived key) and enqueues one 
 worker drains, it keeps the bell set, so pushes need not ring; it silences the bell before its last
 look, so a frame pushed earlier is found by that look and one pushed later rings anew. A worker that
 sees a backlog calls helpers. A bell whose worker died falls silent by itself.
+
+However many call, one job of a line waits at most: it will find the frames of all callers, and a
+busy line cannot fill the queue before a quiet line's turn.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -22,8 +25,9 @@ SCORE_QUEUE = "score"
 #: By name: cameras hosts must not import the workers' code.
 DRAIN_JOB = "workers.jobs.score_line"
 DRAIN_TIMEOUT_S = 120
-#: A queued drain job nobody took is forgotten; a push or the sweeper rings again.
-JOB_TTL_S = 60
+#: A queued drain job nobody took is forgotten; a push or the sweeper rings again. Longer than many
+#: busy lines need for a round with one worker.
+JOB_TTL_S = 600
 HELPER_INTERVAL_MS = 200
 
 
@@ -38,8 +42,10 @@ class Doorbell:
         self._queue = Queue(SCORE_QUEUE, connection=redis, serializer=JSONSerializer)
 
     def call_worker(self, line: str) -> None:
-        """Enqueue one drain job; the caller has rung the bell."""
-        self._queue.enqueue(
+        """Enqueue one drain job, unless one waits already; the caller has rung the bell."""
+        if self._is_called(line):
+            return
+        job = self._queue.enqueue(
             DRAIN_JOB,
             line,
             job_timeout=DRAIN_TIMEOUT_S,
@@ -48,6 +54,15 @@ class Doorbell:
             ttl=JOB_TTL_S,
             description=f"drain {line}",
         )
+        self._redis.set(self._called(line), job.id, ex=JOB_TTL_S)
+
+    def _is_called(self, line: str) -> bool:
+        """True if the job last called still waits. One that a worker took may not look again."""
+        job_id = cast("bytes | None", self._redis.get(self._called(line)))
+        if job_id is None:
+            return False
+        # From the end, where it was put.
+        return self._redis.lpos(self._queue.key, job_id.decode(), rank=-1) is not None
 
     def ring(self, line: str) -> bool:
         """Ring the bell of `line` and call a worker; False if it rang already."""
@@ -73,6 +88,10 @@ class Doorbell:
     def others_wait(self) -> bool:
         """True if drain jobs are queued: a worker should not linger where it is."""
         return bool(self._queue.count > 0)
+
+    @staticmethod
+    def _called(line: str) -> str:
+        return f"linewatch:{line}:called"
 
     @staticmethod
     def _bell(line: str) -> str:

@@ -126,10 +126,11 @@ def from_fields(fields: dict[bytes, bytes]) -> Frame:
         raise MessageError("frame_id", "is not a UUID") from exc
     try:
         captured_at = datetime.fromisoformat(text("captured_at"))
-    except ValueError as exc:
+        if captured_at.tzinfo is None:
+            raise MessageError("captured_at", "has no time zone")
+        captured_at = captured_at.astimezone(UTC)
+    except (ValueError, OverflowError) as exc:  # OverflowError: out of the calendar once in UTC
         raise MessageError("captured_at", "is not an ISO 8601 date and time") from exc
-    if captured_at.tzinfo is None:
-        raise MessageError("captured_at", "has no time zone")
     sequence = text("sequence")
     if not (sequence.isascii() and sequence.isdigit() and len(sequence) <= 18):
         raise MessageError("sequence", "is not a whole number from 0")
@@ -146,7 +147,7 @@ def from_fields(fields: dict[bytes, bytes]) -> Frame:
         frame_id=frame_id,
         line=name("line"),
         camera=name("camera"),
-        captured_at=captured_at.astimezone(UTC),
+        captured_at=captured_at,
         sequence=int(sequence),
         media_type=media_type,
         image=image,

@@ -127,6 +127,7 @@ class FrameStream:
         scripts = files("ingest")
         self._push = redis.register_script((scripts / "push.lua").read_text())
         self._acknowledge = redis.register_script((scripts / "acknowledge.lua").read_text())
+        self._forget = redis.register_script((scripts / "forget.lua").read_text())
 
     # The camera's end
 
@@ -253,15 +254,7 @@ class FrameStream:
 
     def forget_idle_consumers(self, idle_ms: int = 3600_000) -> None:
         """Remove consumers that hold nothing and were silent for `idle_ms`: workers long gone."""
-        if not self._redis.exists(self.frames_key):
-            return
-        try:
-            consumers = self._redis.xinfo_consumers(self.frames_key, GROUP)
-        except ResponseError:
-            return  # no group yet
-        for consumer in consumers:
-            if consumer["pending"] == 0 and consumer["idle"] > idle_ms:
-                self._redis.xgroup_delconsumer(self.frames_key, GROUP, consumer["name"])
+        self._forget(keys=[self.frames_key], args=[GROUP, idle_ms])
 
     # What anyone may ask
 

@@ -84,7 +84,7 @@ class Drain:
                 self._doorbell.hush(self._line)
                 self._doorbell.ring(self._line)
                 break
-            if len(entries) > 1:  # frames came while this worker was busy
+            if len(entries) >= min(2, self._context.config.max_batch):  # came while this was busy
                 self._doorbell.call_helper(self._line)
             if now - attended_at > self._doorbell.attendance_s / 3:
                 self._doorbell.attend(self._line)
@@ -108,7 +108,7 @@ class Drain:
             report_status(self._context, self._stream, model.line_id)
             self._take_over(model)
         entries = self._stream.read(name, config.max_batch)
-        if entries or self._context.should_stop():
+        if entries:
             return entries
         if not self._doorbell.others_wait():
             entries = self._stream.read(name, config.max_batch, wait_ms=config.max_wait_ms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ from db.lines import list_lines
 from db.store import ImageStore
 from ingest.doorbell import SCORE_QUEUE
 from models.artifact import manifest_sha256
-from models.errors import ArtifactError, ModelError
+from models.errors import ArtifactError
 from models.scorer import load_scorer
 from workers.active_models import ActiveModels
 from workers.context import WorkerContext, bind
@@ -31,6 +32,7 @@ from workers.scoring import ModelScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from db.tables import ModelVersion
     from workers.config import ScoringConfig
@@ -109,10 +111,14 @@ def warm_up(context: WorkerContext) -> None:
     try:
         with Session(context.engine) as session:
             lines = [x.name for x in list_lines(session) if x.active_model_version_id is not None]
-        for line in lines[: context.config.max_models]:
+    except (DbError, SQLAlchemyError):
+        log.warning("worker.not_warm", exc_info=True)
+        return
+    for line in lines[: context.config.max_models]:
+        try:
             context.models.get(line)
-    except (DbError, ModelError, SQLAlchemyError):
-        log.warning("worker.not_warm", exc_info=True)  # the drain says it again, per line
+        except Exception:  # one line's model, however broken, is no reason to fail the others
+            log.warning("worker.not_warm", line=line, exc_info=True)  # the drain says it again
 
 
 def _work_once(context: WorkerContext, redis: Redis) -> bool:
@@ -125,4 +131,16 @@ def _work_once(context: WorkerContext, redis: Redis) -> bool:
         worker.work(logging_level="WARNING")
     except RedisError as exc:
         log.warning("worker.lost_redis", error=str(exc))
+    finally:
+        _stop_on_signals()
     return worker is not None and worker.stop_asked
+
+
+def _stop_on_signals() -> None:
+    """Between two rounds a signal ends the process; the old round's handler would only note it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise StopRequested

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 #: A process that lived this long counts as healthy: its next restart comes at once.
 HEALTHY_AFTER_S = 30.0
 MAX_PAUSE_S = 30.0
+#: Pauses double up to this failure, by when they are longer than the longest.
+MAX_DOUBLINGS = 5
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ def _tend(slot: _Slot, command: Sequence[str]) -> None:
     if code is None:
         return
     slot.failures = 0 if now - slot.started_at > HEALTHY_AFTER_S else slot.failures + 1
-    pause_s = min(2.0**slot.failures - 1, MAX_PAUSE_S)
+    pause_s = min(2.0 ** min(slot.failures, MAX_DOUBLINGS) - 1, MAX_PAUSE_S)
     slot.restart_at = now + pause_s
     log.warning("worker.died", pid=slot.process.pid, exit_code=code, restart_in_s=pause_s)
 

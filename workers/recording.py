@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import cv2
 import numpy as np
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
@@ -107,7 +107,13 @@ class Recorder:
             for quarantined, image_key in zip(batch.quarantined, bad, strict=True):
                 self._quarantine(session, quarantined, image_key)
 
-        commit_patiently(self._context, write)
+        try:
+            commit_patiently(self._context, write)
+        except IntegrityError:
+            # Cameras that are known here but not there: a backup was restored meanwhile. The
+            # frames are tried again.
+            self._context.camera_ids.clear()
+            raise
 
     def _judged_row(
         self,

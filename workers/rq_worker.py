@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import RedisError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
@@ -48,6 +49,9 @@ def _names(key: str | bytes, words: tuple[str, ...]) -> bool:
 class ScoringWorker(SimpleWorker):
     """Runs drain jobs in its own process, so that the model stays loaded between them."""
 
+    #: RQ's default is a minute: frames would wait as long after Redis is back.
+    max_connection_wait_time = 5.0
+
     def __init__(self, queue: str, connection: Redis, name: str) -> None:
         super().__init__(
             [queue],
@@ -65,3 +69,12 @@ class ScoringWorker(SimpleWorker):
         """Finish the batch in hand, then stop (SIGTERM, SIGINT)."""
         self.stop_asked = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def teardown(self) -> None:
+        """Sign off; where Redis is gone, at least end the thread that listens for commands."""
+        try:
+            super().teardown()  # type: ignore[no-untyped-call]
+        except RedisError:
+            if self.pubsub_thread:  # it would wait for Redis as long as the process lives
+                self.pubsub_thread.stop()
+            raise

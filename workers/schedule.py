@@ -25,15 +25,20 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 RESTART_PAUSE_S = 1.0
+#: Workers may all be busy for a drain's time budget, and then with what it was doing.
+LONGEST_WAIT_S = 60
 
 
 class NamedCronJob(CronJob):
     """A cron job that enqueues a function by name, as JSON; RQ's own would pickle."""
 
     def enqueue(self, connection: Redis) -> Job:
-        """Enqueue one run; runs that nobody took pile up no further than their time to live."""
+        """Enqueue one run; runs that nobody took pile up no further than their time to live.
+
+        At the front: behind many busy lines it would never get its turn.
+        """
         queue = Queue(self.queue_name, connection=connection, serializer=JSONSerializer)
-        return queue.enqueue(self.func_name, *self.args, **self.job_options)
+        return queue.enqueue(self.func_name, *self.args, at_front=True, **self.job_options)
 
 
 class Schedule(CronScheduler):
@@ -50,7 +55,7 @@ class Schedule(CronScheduler):
                 interval=every_s,
                 job_timeout=60,
                 result_ttl=0,
-                ttl=2 * every_s,
+                ttl=max(2 * every_s, LONGEST_WAIT_S),
                 failure_ttl=3600,
             )
         )

@@ -91,3 +91,24 @@ def test_a_helper_is_called_once_in_a_while_only(redis_client: Redis) -> None:
         doorbell.call_helper("l1")
 
     assert len(queued(redis_client)) == 1
+
+
+def test_one_job_of_a_line_waits_however_many_call(redis_client: Redis) -> None:
+    doorbell = Doorbell(redis_client)
+
+    for line in ("busy", "busy", "quiet", "busy"):
+        doorbell.call_worker(line)
+
+    assert len(queued(redis_client)) == 2
+
+
+def test_a_job_that_a_worker_took_or_that_is_lost_does_not_stand_for_later_calls(
+    redis_client: Redis,
+) -> None:
+    doorbell = Doorbell(redis_client)
+    doorbell.call_worker("l1")
+    redis_client.lpop(f"rq:queue:{SCORE_QUEUE}")
+
+    doorbell.call_worker("l1")
+
+    assert len(queued(redis_client)) == 1

@@ -51,6 +51,7 @@ def test_times_of_other_zones_become_utc(message: dict[bytes, bytes]) -> None:
         ("camera", b"\xff"),
         ("captured_at", b"yesterday"),
         ("captured_at", b"2026-01-02T03:04:05"),
+        ("captured_at", b"0001-01-01T00:00:00+23:00"),
         ("sequence", b"-1"),
         ("sequence", b"1e3"),
         ("sequence", b"9" * 19),

@@ -455,6 +455,28 @@ def test_consumers_with_frames_in_hand_are_not_forgotten(
     assert names == {b"busy"}
 
 
+def test_a_consumer_that_wakes_while_idle_ones_are_forgotten_keeps_its_frame(
+    redis_client: Redis, make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = stream_of(redis_client)
+    stream.push(make_frame(), BLOCK)
+    stream.acknowledge(stream.read("w1", 1))
+    stream.push(make_frame(), BLOCK)
+    time.sleep(0.02)
+    look = redis_client.xinfo_consumers
+
+    def look_and_be_overtaken(*arguments: Any) -> Any:
+        seen = look(*arguments)
+        stream.read("w1", 1)
+        return seen
+
+    monkeypatch.setattr(redis_client, "xinfo_consumers", look_and_be_overtaken)
+    stream.forget_idle_consumers(idle_ms=10)
+
+    entry = (stream.read("w2", 1) or [stream.claim_stale("w2", idle_ms=0)])[0]
+    assert entry is not None  # neither to be read nor to be claimed: lost
+
+
 class Model:
     """What the stream should hold, told slowly: plain lists, no ids, no counts kept."""
 

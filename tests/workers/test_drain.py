@@ -6,11 +6,12 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseUnavailable
-from db.tables import Inspection, Line, QuarantinedFrame
+from db.tables import Camera, Inspection, Line, QuarantinedFrame
 from ingest.doorbell import Doorbell
 from ingest.stream import FrameStream, FullPolicy
 from workers.drain import Drain
@@ -343,3 +344,56 @@ def test_a_frame_whose_row_no_database_takes_ends_in_quarantine_and_harms_no_oth
 
     assert [i.frame_id for i in inspections(context.engine)] == [good.frame_id]
     assert [q.frame_key for q in quarantined(context.engine)] == [str(bad.frame_id)]
+
+
+def test_a_worker_told_to_stop_with_nothing_in_hand_leaves_the_bell_silent(
+    context: WorkerContext,
+    stream: FrameStream,
+    activate_version: Callable[..., int],
+    make_frame: Callable[..., Frame],
+) -> None:
+    activate_version()
+    context.should_stop = lambda: True
+
+    Drain(context, stream.line).run()
+
+    assert stream.push(make_frame(), FullPolicy.BLOCK).ring is True
+
+
+def test_a_backlog_calls_a_helper_even_when_frames_are_scored_one_by_one(
+    context: WorkerContext,
+    stream: FrameStream,
+    redis_client: Redis,
+    activate_version: Callable[..., int],
+    make_frame: Callable[..., Frame],
+) -> None:
+    activate_version()
+    context.config = dataclasses.replace(context.config, max_batch=1)
+    push(stream, [make_frame(0.2, i) for i in range(3)])
+
+    Drain(context, stream.line).run()
+
+    assert Doorbell(redis_client).others_wait() is True
+
+
+def test_cameras_are_looked_up_anew_after_a_backup_was_restored(
+    context: WorkerContext,
+    stream: FrameStream,
+    activate_version: Callable[..., int],
+    make_frame: Callable[..., Frame],
+    sleep_past_visibility: Callable[[], None],
+) -> None:
+    activate_version()
+    push(stream, [make_frame(0.2, 0)])
+    Drain(context, stream.line).run()
+    with Session(context.engine) as session, session.begin():
+        session.execute(delete(Inspection))
+        session.execute(delete(Camera))
+    push(stream, [make_frame(0.2, 1)])
+    with pytest.raises(IntegrityError):
+        Drain(context, stream.line).run()
+    sleep_past_visibility()
+
+    Drain(context, stream.line).run()
+
+    assert [i.sequence for i in inspections(context.engine)] == [1]

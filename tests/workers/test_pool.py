@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from workers import pool
 from workers.pool import run_pool
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.slow
 def test_a_process_that_dies_is_replaced(tmp_path: Path, stop: threading.Event) -> None:
-    pool = start_pool(tmp_path, stop)
+    thread = start_pool(tmp_path, stop)
     first, _ = wait_for_processes(tmp_path, 2)
 
     os.kill(first, signal.SIGKILL)
@@ -71,7 +73,7 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path, stop: threading.Event) 
     replaced = wait_for_processes(tmp_path, 3)
     assert sum(is_alive(pid) for pid in replaced) == 2
     stop.set()
-    pool.join(10)
+    thread.join(10)
     assert not any(is_alive(pid) for pid in replaced)
 
 
@@ -79,11 +81,24 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path, stop: threading.Event) 
 def test_a_process_that_ignores_the_request_to_stop_is_killed(
     tmp_path: Path, stop: threading.Event
 ) -> None:
-    pool = start_pool(tmp_path, stop, "stubborn")
+    thread = start_pool(tmp_path, stop, "stubborn")
     pids = wait_for_processes(tmp_path, 2)
 
     stop.set()
 
-    pool.join(10)
-    assert not pool.is_alive()
+    thread.join(10)
+    assert not thread.is_alive()
     assert not any(is_alive(pid) for pid in pids)
+
+
+@pytest.mark.parametrize(("failures", "pause_s"), [(0, 1), (2, 7), (4, 30), (5_000, 30)])
+def test_a_process_that_fails_for_days_is_restarted_twice_a_minute(
+    failures: int, pause_s: float
+) -> None:
+    process = subprocess.Popen(["false"])
+    process.wait()
+    slot = pool._Slot(process, time.monotonic(), failures=failures)
+
+    pool._tend(slot, ["false"])
+
+    assert slot.restart_at == pytest.approx(time.monotonic() + pause_s, abs=0.5)

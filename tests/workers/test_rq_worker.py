@@ -11,6 +11,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db.errors import DatabaseUnavailable
 from db.tables import Inspection
 from ingest.doorbell import SCORE_QUEUE, Doorbell
 from ingest.stream import FrameStream, FullPolicy
@@ -133,3 +134,18 @@ def test_a_drain_job_with_a_bad_line_name_fails_alone(
     work(redis_client)
 
     assert Job.fetch(job.id, connection=redis_client, serializer=JSONSerializer).is_failed
+
+
+def test_an_outage_of_the_database_leaves_no_failed_jobs(
+    context: WorkerContext, redis_client: Redis, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(line: str) -> None:
+        raise DatabaseUnavailable("the connection broke")
+
+    monkeypatch.setattr(context.models, "get", away)
+    Doorbell(redis_client).call_worker("line-4")
+
+    work(redis_client)
+
+    assert queue.failed_job_registry.count == 0
+    assert not list(redis_client.scan_iter("rq:job:*"))
