@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from db.lines import add_line
 from db.tables import Line
-from workers import entry
 from workers.active_models import ActiveModels
 from workers.config import ScoringConfig
 from workers.entry import run_worker, warm_up
@@ -74,7 +73,7 @@ def test_a_signal_between_two_rounds_ends_a_worker_that_lost_redis_in_a_job(
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(ScoringWorker, "work", lose_redis)
-    monkeypatch.setattr(entry.time, "sleep", send_signal)
+    monkeypatch.setattr("workers.entry.time.sleep", send_signal)
 
     run_worker(
         redis_url=redis_url,
@@ -99,4 +98,6 @@ def test_a_worker_whose_redis_is_gone_ends_its_listening_thread(
     with pytest.raises(RedisConnectionError):
         worker.teardown()
 
-    assert not worker.pubsub_thread._running.is_set()
+    thread = worker.pubsub_thread
+    assert thread is not None
+    assert not thread._running.is_set()
