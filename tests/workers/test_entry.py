@@ -62,7 +62,7 @@ def test_a_signal_between_two_rounds_ends_a_worker_that_lost_redis_in_a_job(
 ) -> None:
     def lose_redis(worker: ScoringWorker, **_: object) -> None:
         worker._state = "busy"
-        worker._install_signal_handlers()
+        worker._install_signal_handlers()  # type: ignore[no-untyped-call]
         raise RedisConnectionError("gone")
 
     rounds = []
