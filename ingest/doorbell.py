@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 SCORE_QUEUE = "score"
-#: By name: cameras hosts must not import the workers' code.
+#: By name: camera hosts must not import the workers' code.
 DRAIN_JOB = "workers.jobs.score_line"
 DRAIN_TIMEOUT_S = 120
 #: A queued drain job nobody took is forgotten; a push or the sweeper rings again. Longer than many

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import re
 from pathlib import Path
+from pickle import UnpicklingError  # what torch raises for a file that is more than tensors
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -98,7 +98,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix in {".pth", ".pt"}:
             state: Any = torch.load(path, map_location="cpu", weights_only=True)
             return dict(state.get("state_dict", state))
-    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as exc:
+    except (OSError, SafetensorError, UnpicklingError, RuntimeError, EOFError) as exc:
         raise WeightsError(
             f"cannot read backbone weights from {path}: {_first_line(exc)}; "
             "give a .safetensors file, or a .pth file that holds only tensors"
