@@ -101,3 +101,8 @@ def test_a_worker_whose_redis_is_gone_ends_its_listening_thread(
     thread = worker.pubsub_thread
     assert thread is not None
     assert not thread._running.is_set()
+    # Any message wakes it, and then it must be gone: left alone, it would fail in another test.
+    assert worker.pubsub is not None
+    worker.pubsub.unsubscribe()
+    thread.join(5)
+    assert not thread.is_alive()
