@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Rises when an older program could not read a newer folder.
-FORMAT = 1
+FORMAT = 2
 MANIFEST_FILE = "manifest.json"
 #: Holds the manifest's own hash, so that a changed threshold is noticed too.
 MANIFEST_HASH_FILE = "manifest.sha256"
@@ -46,16 +46,17 @@ class Manifest:
     seed: int
     #: Where the verdicts begin, and what that rests on.
     calibration: Calibration
+    #: What else the detector found out in training and people may want to know, by name.
+    findings: dict[str, Any]
     #: Good images used, those held out for the calibration included.
     train_images: int
     #: Names of the defective test images it was shown; evaluation leaves them out.
     known_anomalies: list[str]
     #: sha256 of every file but the manifest, by name.
     files: dict[str, str]
-    #: Version of linewatch that trained it.
+    #: Version of linewatch that trained it. No date stands here: the same training gives the same
+    #: bytes.
     code_version: str
-    #: Aware UTC, ISO 8601.
-    created_at: str
 
     @property
     def thresholds(self) -> Thresholds:

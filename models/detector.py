@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 from models.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from models.artifact import Manifest
+    from models.checkpoint import Checkpoint
+    from models.hyperparameters import Hyperparameters
     from models.runtime import Engine
 
 Preset: TypeAlias = Literal["fast", "paper"]
@@ -24,7 +26,9 @@ Preset: TypeAlias = Literal["fast", "paper"]
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 #: Where each detector lives: imported when it is asked for, since some load torch.
-_DETECTORS = {"patchcore": ("models.patchcore.detector", "PatchCore")}
+_DETECTORS = {
+    "patchcore": ("models.patchcore.detector", "PatchCore"),
+}
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,40 @@ class Scores:
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """The good images a detector is fitted on; they may be gone through more than once."""
+    """Good images; they may be gone through more than once."""
 
     #: How many images one pass gives.
     count: int
     #: Starts a pass: (B, H, W, 3) RGB batches of the detector's input size, always in the same
     #: order.
     batches: Callable[[], Iterator[NDArray[np.uint8]]]
+    #: Reads one image by its place in a pass, (H, W, 3) RGB, in its own size.
+    read: Callable[[int], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class KnownAnomaly:
+    """A defective image that a detector may learn from."""
+
+    #: Of its sample.
+    name: str
+    #: (H, W, 3) RGB, in its own size.
+    image: NDArray[np.uint8]
+    #: (H, W) where the defect is, not empty; None where nobody has drawn it.
+    mask: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a detector learns from."""
+
+    #: Fitted on.
+    normal: TrainingImages
+    #: Good images that nothing is fitted on: for constants, never for weights. The thresholds are
+    #: taken from their scores.
+    held_out: TrainingImages
+    #: For methods that can use them.
+    anomalies: Sequence[KnownAnomaly] = ()
 
 
 class Detector(Protocol):
@@ -54,24 +85,17 @@ class Detector(Protocol):
     #: The name it is chosen by.
     name: str
 
-    @property
-    def backbone(self) -> str:
-        """timm's name of the backbone."""
-        ...
+    #: Everything that was chosen.
+    parameters: Hyperparameters
 
     @property
     def weights_sha256(self) -> str:
-        """Identifies the backbone weights."""
+        """Identifies the pretrained backbone weights."""
         ...
 
     @property
-    def input_size(self) -> tuple[int, int]:
-        """Height and width of the images it takes."""
-        ...
-
-    @property
-    def hyperparameters(self) -> dict[str, Any]:
-        """Everything else that was chosen, for the manifest."""
+    def findings(self) -> dict[str, Any]:
+        """What fitting found out that people may want to know, by name, ready for JSON."""
         ...
 
     @classmethod
@@ -82,8 +106,17 @@ class Detector(Protocol):
         engine: Engine,
         backbone: str | None = None,
         weights: Path | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Make an unfitted one; `backbone` replaces the preset's, `weights` is a file."""
+        """Make an unfitted one.
+
+        Args:
+            preset: where the hyper-parameters come from.
+            engine: what it runs on.
+            backbone: replaces the preset's.
+            weights: a file with the backbone's, or a folder with one file for each.
+            settings: hyper-parameters to change, by name.
+        """
         ...
 
     @classmethod
@@ -91,8 +124,22 @@ class Detector(Protocol):
         """Read a fitted one from an artifact whose files were verified."""
         ...
 
-    def fit(self, images: TrainingImages, *, seed: int, progress: Progress) -> None:
-        """Learn what good images look like."""
+    def fit(
+        self,
+        data: TrainingData,
+        *,
+        seed: int,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """Learn what good images look like, and what is known of bad ones.
+
+        Args:
+            data: what to learn from.
+            seed: of every random choice.
+            progress: told the stage, what is done of it, and its total.
+            checkpoint: where an unfinished fit is kept and taken up again; None keeps nothing.
+        """
         ...
 
     def score(self, images: NDArray[np.uint8]) -> Scores:

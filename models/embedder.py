@@ -1,29 +1,24 @@
-"""Patch embeddings of images: the frozen half of a detector, and its files in the artifact."""
+"""Patch embeddings of images: the frozen half of a detector."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from models.runtime import openvino_runtime
-from models.runtime.threads import limit_threads
+from models.compiled_graph import WEIGHTS_FILE, CompiledGraph, compile_graph, load_graph
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
-    import openvino
     from numpy.typing import NDArray
 
-    from models.features import Aggregation, EmbeddingGraph
-    from models.runtime import Engine, Runtime
+    from models.backbone import Backbone
+    from models.features import EmbeddingGraph
+    from models.runtime import Engine
 
-#: For torch.
-WEIGHTS_FILE = "backbone.safetensors"
-#: For OpenVINO; its weights are beside it, with the suffix .bin.
-GRAPH_FILE = "graph.xml"
-_FILES = (WEIGHTS_FILE, GRAPH_FILE, "graph.bin")
+#: `official`: the released PatchCore and SimpleNet code; `mean`: most re-implementations.
+Aggregation: TypeAlias = Literal["official", "mean"]
 
 
 @dataclass(frozen=True)
@@ -47,32 +42,17 @@ class EmbeddingSpec:
 class Embedder:
     """Embeds images of one size with one runtime."""
 
-    def __init__(self, runtime: Runtime, source: _Built | Path) -> None:
-        """Use `create_embedder` or `load_embedder`."""
-        self._runtime = runtime
-        self._source = source
+    def __init__(self, graph: CompiledGraph) -> None:
+        """Use `create_embedder`, `build_embedder` or `load_embedder`."""
+        self._graph = graph
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed (B, H, W, 3) RGB images of the input size as (B, h, w, D)."""
-        return self._runtime.run(images)
+        return self._graph.run(images)[0]
 
     def save(self, folder: Path) -> None:
         """Write the weights for torch and the graph for OpenVINO, whichever ran here."""
-        if isinstance(self._source, _Built):
-            weights = self._source.graph.backbone.to_bytes()
-            (folder / WEIGHTS_FILE).write_bytes(weights)
-            openvino_runtime.write(self._source.model, folder / GRAPH_FILE)
-            return
-        for name in _FILES:
-            shutil.copyfile(self._source / name, folder / name)
-
-
-@dataclass(frozen=True)
-class _Built:
-    #: With pretrained weights.
-    graph: EmbeddingGraph
-    #: The same for OpenVINO.
-    model: openvino.Model
+        self._graph.save(folder)
 
 
 def create_embedder(
@@ -85,15 +65,16 @@ def create_embedder(
         WeightsError: if its weights cannot be had.
     """
     from models.backbone import load_backbone
-    from models.features import EmbeddingGraph
 
-    limit_threads(engine.threads)
     backbone = load_backbone(spec.backbone, spec.strides, weights=weights)
-    graph = EmbeddingGraph(backbone, spec.aggregation, spec.width)
-    model = openvino_runtime.convert(graph, spec.input_height, spec.input_width)
-    # Before the runtime takes the graph: on CUDA it halves the precision.
-    built, sha256 = _Built(graph, model), backbone.weights_sha256()
-    return Embedder(_start(engine, model, graph), built), sha256
+    sha256 = backbone.weights_sha256()
+    return build_embedder(spec, backbone, engine), sha256
+
+
+def build_embedder(spec: EmbeddingSpec, backbone: Backbone, engine: Engine) -> Embedder:
+    """Build an embedder on a backbone that is there already; on CUDA it is changed in place."""
+    graph = embedding_graph(spec, backbone)
+    return Embedder(compile_graph(graph, backbone, spec.input_height, spec.input_width, engine))
 
 
 def load_embedder(spec: EmbeddingSpec, folder: Path, engine: Engine) -> Embedder:
@@ -102,27 +83,18 @@ def load_embedder(spec: EmbeddingSpec, folder: Path, engine: Engine) -> Embedder
     Raises:
         ArtifactError: if the files do not fit `spec`.
     """
-    if engine.runtime == "openvino":
-        model = openvino_runtime.read(folder / GRAPH_FILE)
-        runtime = openvino_runtime.OpenVinoRuntime(model, threads=engine.threads)
-        return Embedder(runtime, folder)
 
-    from models.backbone import restore_backbone
+    def rebuild() -> EmbeddingGraph:
+        from models.backbone import restore_backbone
+
+        backbone = restore_backbone(spec.backbone, spec.strides, folder / WEIGHTS_FILE)
+        return embedding_graph(spec, backbone)
+
+    return Embedder(load_graph(folder, engine, rebuild))
+
+
+def embedding_graph(spec: EmbeddingSpec, backbone: Backbone) -> EmbeddingGraph:
+    """The network from pixels to embeddings, on a backbone cut at the strides of `spec`."""
     from models.features import EmbeddingGraph
 
-    backbone = restore_backbone(spec.backbone, spec.strides, folder / WEIGHTS_FILE)
-    graph = EmbeddingGraph(backbone, spec.aggregation, spec.width)
-    return Embedder(_start_torch(engine, graph), folder)
-
-
-def _start(engine: Engine, model: openvino.Model, graph: EmbeddingGraph) -> Runtime:
-    if engine.runtime == "openvino":
-        return openvino_runtime.OpenVinoRuntime(model, threads=engine.threads)
-    return _start_torch(engine, graph)
-
-
-def _start_torch(engine: Engine, graph: EmbeddingGraph) -> Runtime:
-    from models.runtime.torch_runtime import TorchRuntime
-
-    limit_threads(engine.threads)
-    return TorchRuntime(graph, engine.device)
+    return EmbeddingGraph(backbone, spec.aggregation, spec.width)

@@ -15,6 +15,14 @@ class NotFittedError(ModelError):
     """Raised when a detector is asked to score or save before it was fitted."""
 
 
+class SettingError(ModelError):
+    """Raised when a hyper-parameter is unknown or out of its range."""
+
+
+class DivergedError(ModelError):
+    """Raised when training meets a number that is not finite; the last good state is kept."""
+
+
 class ArtifactError(ModelError):
     """Raised when a model folder is missing, incomplete, changed or cannot be written."""
 

@@ -5,7 +5,7 @@ Every aggregation here is linear in the features, so each level is one fixed con
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from models.backbone import Backbone
-
-#: `official`: the released PatchCore and SimpleNet code; `mean`: most re-implementations.
-Aggregation = Literal["official", "mean"]
+    from models.embedder import Aggregation
 
 _NEIGHBOURS = 9
 
@@ -88,6 +86,20 @@ class EmbeddingGraph(nn.Module):
         """Embed (B, H, W, 3) RGB pixels, 0 to 255, as (B, h, w, D)."""
         embeddings: Tensor = self.aggregation(self.backbone(images))
         return embeddings.permute(0, 2, 3, 1)
+
+
+class LevelsGraph(nn.Module):
+    """From camera pixels to the backbone's levels as they are, for any runtime."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        """Give all levels of `backbone`."""
+        super().__init__()
+        self.backbone = backbone
+        self.eval().requires_grad_(requires_grad=False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Extract (B, H, W, 3) RGB pixels, 0 to 255, as one (B, h, w, C) a level, finest first."""
+        return tuple(level.permute(0, 2, 3, 1) for level in self.backbone(images))
 
 
 def pooling_matrix(inputs: int, outputs: int) -> Tensor:

@@ -53,7 +53,7 @@ class Scorer:
         Raises:
             ShapeError: if an image is not (H, W, 3) uint8.
         """
-        height, width = self._detector.input_size
+        height, width = self._detector.parameters.input_size
         parts = [
             self._detector.score(to_batch(images[start : start + self._max_batch], height, width))
             for start in range(0, len(images), self._max_batch)

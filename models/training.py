@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import json
 import time
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,29 +14,24 @@ import structlog
 
 from models.artifact import FORMAT, Manifest, check_free, save_artifact
 from models.calibration import Calibration, calibrate
+from models.checkpoint import Checkpoint
 from models.datasets import open_dataset
-from models.detector import TrainingImages, detector_class
-from models.errors import DatasetError
+from models.detector import TrainingData, detector_class
 from models.memory import peak_rss_mib
-from models.preprocessing import to_batch
 from models.runtime import choose_engine
+from models.splitting import choose_anomalies, split_held_out
+from models.training_data import known_anomaly, training_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.datasets import Dataset, Sample
-    from models.detector import Detector, Preset, Progress
+    from models.detector import Detector, Preset, Progress, TrainingImages
 
 log = structlog.get_logger()
-
-#: Share of the good images that the thresholds are taken from, and the model is not fitted on.
-HELD_OUT = 0.2
-_BATCH = 8
-#: Reading and decoding run beside the graph, which leaves little of more than two threads.
-_READERS = 2
 
 
 @dataclass(frozen=True)
@@ -77,6 +71,8 @@ def train(
     weights: Path | None = None,
     preset: Preset = "fast",
     anomalies: int = 0,
+    kinds: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     review_rate: float = 0.05,
     reject_rate: float = 0.01,
@@ -92,9 +88,12 @@ def train(
         detector: name of the method.
         out: folder to write; must not exist, or be empty.
         backbone: timm's name; None takes the preset's.
-        weights: file of backbone weights; None looks for an installed package, then the hub.
+        weights: file of backbone weights, or a folder with one for each backbone; None looks for an
+            installed package, then the hub.
         preset: `fast` for two CPU cores, `paper` for a GPU.
-        anomalies: how many defective test images to set aside and name in the manifest.
+        anomalies: how many defective test images the method is shown; the manifest names them.
+        kinds: of defects that these are drawn from; empty for all.
+        settings: hyper-parameters that replace the preset's, by name.
         seed: of every random choice.
         review_rate: share of good parts that may be flagged.
         reject_rate: share of good parts that may be rejected, at most `review_rate`.
@@ -105,7 +104,8 @@ def train(
 
     Raises:
         ModelError: DatasetError, WeightsError, ArtifactError and the like, each saying what to do.
-            Nothing is left in `out` then.
+            Nothing is left in `out` then. An interrupted training leaves `.NAME.unfinished` beside
+            it, and goes on from there when it is called again with the same arguments.
     """
     tell = progress or _tell_nobody
     kind = detector_class(detector)
@@ -113,37 +113,51 @@ def train(
     check_free(out)
     dataset = open_dataset(data)
     fitted, held_out = split_held_out(dataset.train, seed)
-    known = choose_anomalies(dataset, anomalies, seed)
-    model = kind.create(preset=preset, engine=engine, backbone=backbone, weights=weights)
+    known = choose_anomalies(dataset, anomalies, seed, kinds)
+    model = kind.create(
+        preset=preset, engine=engine, backbone=backbone, weights=weights, settings=settings
+    )
+    checkpoint = Checkpoint(
+        out.with_name(f".{out.name}.unfinished"),
+        _fingerprint(dataset, model, known, seed=seed, engine=asdict(engine)),
+    )
 
     started = time.perf_counter()
-    model.fit(_training_images(fitted, model), seed=seed, progress=tell)
+    training_data = TrainingData(
+        normal=training_images(fitted, *model.parameters.input_size),
+        held_out=training_images(held_out, *model.parameters.input_size),
+        anomalies=[known_anomaly(sample) for sample in known],
+    )
+    model.fit(training_data, seed=seed, progress=tell, checkpoint=checkpoint)
     calibration = calibrate(
-        _scores(held_out, model, tell), review_rate=review_rate, reject_rate=reject_rate
+        _scores(training_data.held_out, model, tell),
+        review_rate=review_rate,
+        reject_rate=reject_rate,
     )
     fit_seconds = time.perf_counter() - started
 
     manifest = Manifest(
         format=FORMAT,
         detector=model.name,
-        backbone=model.backbone,
+        backbone=model.parameters.backbone,
         weights_sha256=model.weights_sha256,
-        input_height=model.input_size[0],
-        input_width=model.input_size[1],
-        hyperparameters=model.hyperparameters,
+        input_height=model.parameters.input_height,
+        input_width=model.parameters.input_width,
+        hyperparameters=model.parameters.stored(),
         seed=seed,
         calibration=calibration,
+        findings=model.findings,
         train_images=len(dataset.train),
         known_anomalies=[sample.name for sample in known],
         files={},
         code_version=importlib.metadata.version("linewatch"),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     save_artifact(out, manifest, model.save)
+    checkpoint.discard()
     _log_trained(manifest, out, fit_seconds)
     return TrainReport(
         detector=model.name,
-        backbone=model.backbone,
+        backbone=manifest.backbone,
         seed=seed,
         train_images=len(dataset.train),
         known_anomalies=len(known),
@@ -154,79 +168,25 @@ def train(
     )
 
 
-def split_held_out(samples: Sequence[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Split good images into those to fit on and those to calibrate with, each in the given order.
-
-    Raises:
-        DatasetError: if there are fewer than two.
-    """
-    if len(samples) < 2:
-        raise DatasetError(
-            f"{len(samples)} good training image(s), at least 2 are needed, one to fit and one "
-            "to calibrate on: add images, 100 or more are recommended"
-        )
-    count = max(1, round(HELD_OUT * len(samples)))
-    drawn = set(np.random.default_rng(seed).permutation(len(samples))[:count].tolist())
-    fitted = [sample for index, sample in enumerate(samples) if index not in drawn]
-    return fitted, [samples[index] for index in sorted(drawn)]
+def _fingerprint(dataset: Dataset, model: Detector, known: Sequence[Sample], **more: Any) -> str:
+    """Tells trainings apart that must not go on with each other's unfinished state."""
+    facts = {
+        "detector": model.name,
+        "parameters": asdict(model.parameters),
+        "weights": model.weights_sha256,
+        "images": [(sample.name, sample.path.stat().st_size) for sample in dataset.train],
+        "anomalies": [sample.name for sample in known],
+        "code": importlib.metadata.version("linewatch"),
+        **more,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def choose_anomalies(dataset: Dataset, count: int, seed: int) -> list[Sample]:
-    """Draw defective test images, as evenly over the kinds of defects as their number allows.
-
-    Raises:
-        DatasetError: if there are fewer than `count`.
-        ValueError: if `count` is negative.
-    """
-    if count < 0:
-        raise ValueError(f"anomalies is {count}, expected 0 or more")
-    by_kind: dict[str, list[Sample]] = defaultdict(list)
-    for sample in dataset.test:
-        if sample.is_anomalous:
-            by_kind[sample.defect].append(sample)
-    available = sum(map(len, by_kind.values()))
-    if count > available:
-        raise DatasetError(
-            f"{count} known anomalies wanted, the test set has {available} defective images: "
-            "ask for fewer"
-        )
-    if count == 0:
-        return []
-    rng = np.random.default_rng(seed)
-    share = count // len(by_kind)
-    chosen, rest = [], []
-    for kind in sorted(by_kind):
-        shuffled = [by_kind[kind][index] for index in rng.permutation(len(by_kind[kind]))]
-        chosen += shuffled[:share]
-        rest += shuffled[share:]
-    chosen += [rest[index] for index in rng.permutation(len(rest))[: count - len(chosen)]]
-    return sorted(chosen, key=lambda sample: sample.name)
-
-
-def _training_images(samples: Sequence[Sample], model: Detector) -> TrainingImages:
-    return TrainingImages(len(samples), lambda: _batches(samples, *model.input_size))
-
-
-def _batches(samples: Sequence[Sample], height: int, width: int) -> Iterator[NDArray[np.uint8]]:
-    """Decode and resize one batch ahead of the one that is worked on."""
-
-    def read(sample: Sample) -> NDArray[np.uint8]:
-        return to_batch([sample.image()], height, width)
-
-    with ThreadPoolExecutor(_READERS) as pool:
-        ahead = [pool.submit(read, sample) for sample in samples[:_BATCH]]
-        for start in range(0, len(samples), _BATCH):
-            current = ahead
-            following = samples[start + _BATCH : start + 2 * _BATCH]
-            ahead = [pool.submit(read, sample) for sample in following]
-            yield np.concatenate([future.result() for future in current])
-
-
-def _scores(samples: Sequence[Sample], model: Detector, tell: Progress) -> NDArray[np.float32]:
+def _scores(images: TrainingImages, model: Detector, tell: Progress) -> NDArray[np.float32]:
     scores: list[NDArray[np.float32]] = []
-    for batch in _batches(samples, *model.input_size):
+    for batch in images.batches():
         scores.append(model.score(batch).image_scores)
-        tell("calibration", sum(map(len, scores)), len(samples))
+        tell("calibration", sum(map(len, scores)), images.count)
     return np.concatenate(scores)
 
 

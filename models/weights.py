@@ -57,7 +57,8 @@ def load_weights(name: str, net: nn.Module, path: Path | None = None) -> str:
     Args:
         name: timm's name of `net`.
         net: the classifier, head included; filled in place.
-        path: weights file (.safetensors, or .pth of tensors only); None looks further.
+        path: weights file (.safetensors, or .pth of tensors only), or a folder in which one is
+            called after `name`; None looks further.
 
     Returns:
         Where the weights came from, for the log.
@@ -66,13 +67,22 @@ def load_weights(name: str, net: nn.Module, path: Path | None = None) -> str:
         WeightsError: if no source has them, or they do not fit `net`.
     """
     if path is not None:
-        _fill(net, read_weights(path), str(path))
-        return str(path)
+        file = _file_of(name, path) if path.is_dir() else path
+        _fill(net, read_weights(file), str(file))
+        return str(file)
     packaged = packaged_weights(name)
     if packaged is not None:
         _fill(net, read_weights(packaged), packaged.name)
         return packaged.name
     return _fill_from_hub(name, net)
+
+
+def _file_of(name: str, folder: Path) -> Path:
+    candidates = [folder / f"{name}{suffix}" for suffix in (".safetensors", ".pth", ".pt")]
+    for file in candidates:
+        if file.is_file():
+            return file
+    raise WeightsError(f"{folder} holds no weights of {name!r}: put them there as {candidates[0]}")
 
 
 def packaged_weights(name: str) -> Path | None:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     "--weights",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Backbone weights, .safetensors or .pth; default: an installed package, then the hub.",
+    help="Backbone weights (.safetensors or .pth), or a folder of such files named by backbone; "
+    "default: an installed package, then the hub.",
 )
 @click.option(
     "--preset",
@@ -47,6 +48,20 @@ if TYPE_CHECKING:
     metavar="K",
     help="Show the method K defective test images; evaluate leaves them out.",
 )
+@click.option(
+    "--defect",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="Kind of defect to draw those from; may be repeated; default: all.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a hyper-parameter of the preset; may be repeated.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of every random choice.")
 @json_file
 @with_settings(LOGGING, quiet=True, review_rate="--review-rate", reject_rate="--reject-rate")
@@ -59,6 +74,8 @@ def train(
     weights: Path | None,
     preset: Preset,
     anomalies: int,
+    kinds: tuple[str, ...],
+    settings: tuple[str, ...],
     seed: int,
     json_path: Path | None,
 ) -> None:
@@ -80,6 +97,8 @@ def train(
             weights=weights,
             preset=preset,
             anomalies=anomalies,
+            kinds=kinds,
+            settings=_changes(settings),
             seed=seed,
             review_rate=loaded.settings.review_rate,
             reject_rate=loaded.settings.reject_rate,
@@ -89,6 +108,13 @@ def train(
     if json_path:
         write_json(json_path, figures)
     print_figures(figures)
+
+
+def _changes(settings: tuple[str, ...]) -> dict[str, str]:
+    for setting in settings:
+        if "=" not in setting:
+            raise click.BadParameter(f"{setting!r} is not NAME=VALUE", param_hint="--set")
+    return dict(setting.split("=", 1) for setting in settings)
 
 
 @click.command()

@@ -128,15 +128,22 @@ def _facts(evaluation: Evaluation, model_dir: Path, now: datetime) -> str:
         "Resolution": f"{manifest.input_height} × {manifest.input_width} px (height × width)",
         "Runtime": f"{report.runtime}, {report.ms_per_image_p50:.1f} ms per image",
         "Training": f"{count(manifest.train_images)} good images, seed {manifest.seed}",
-        "Trained": manifest.created_at.replace("T", " ")[:16]
-        + f" UTC, linewatch {manifest.code_version}",
+        "Trained": f"by linewatch {manifest.code_version}",
         "Model": str(model_dir),
         "Thresholds": promise,
     }
+    for name, value in manifest.findings.items():
+        facts[name.replace("_", " ").capitalize()] = _finding(value)
     pairs = "".join(
-        f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items()
+        f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items()
     )
     return f'<dl class="facts">{pairs}</dl>\n'
+
+
+def _finding(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_finding, value))
+    return score_text(value) if isinstance(value, float) else str(value)
 
 
 def _section(title: str, body: str, note: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from safetensors import SafetensorError
@@ -12,18 +12,21 @@ from models.anomaly_map import enlarge
 from models.detector import Scores
 from models.embedder import create_embedder, load_embedder
 from models.errors import ArtifactError, NotFittedError
-from models.patchcore.parameters import PatchCoreParameters
+from models.hyperparameters import choose
+from models.patchcore.parameters import PRESETS, PatchCoreParameters
 from models.patchcore.reweighting import neighbour_weight
 from models.patchcore.search import NeighbourSearch
 from models.runtime.threads import limit_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.artifact import Manifest
-    from models.detector import Preset, Progress, TrainingImages
+    from models.checkpoint import Checkpoint
+    from models.detector import Preset, Progress, TrainingData
     from models.embedder import Embedder
     from models.runtime import Engine
 
@@ -52,19 +55,9 @@ class PatchCore:
         self._search: NeighbourSearch | None = None
 
     @property
-    def backbone(self) -> str:
-        """timm's name of the backbone."""
-        return self.parameters.backbone
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Height and width of the images it takes."""
-        return self.parameters.input_height, self.parameters.input_width
-
-    @property
-    def hyperparameters(self) -> dict[str, Any]:
-        """Everything else that was chosen, for the manifest."""
-        return self.parameters.hyperparameters()
+    def findings(self) -> dict[str, Any]:
+        """The size of the memory bank."""
+        return {} if self._bank is None else {"bank_patches": len(self._bank)}
 
     @classmethod
     def create(
@@ -74,19 +67,20 @@ class PatchCore:
         engine: Engine,
         backbone: str | None = None,
         weights: Path | None = None,
-    ) -> PatchCore:
-        """Make an unfitted one; `backbone` replaces the preset's, `weights` is a file.
+        settings: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Make an unfitted one; see `Detector.create`.
 
         Raises:
             ModelError: if the backbone does not exist or has no such levels.
             WeightsError: if its weights cannot be had.
         """
-        parameters = PatchCoreParameters.of(preset, backbone)
+        parameters = choose(PRESETS[preset], backbone, settings)
         embedder, sha256 = create_embedder(parameters.embedding(), engine, weights)
         return cls(parameters, embedder, engine, sha256)
 
     @classmethod
-    def load(cls, folder: Path, manifest: Manifest, engine: Engine) -> PatchCore:
+    def load(cls, folder: Path, manifest: Manifest, engine: Engine) -> Self:
         """Read a fitted one from an artifact whose files were verified.
 
         Raises:
@@ -104,14 +98,21 @@ class PatchCore:
             ) from exc
         return detector
 
-    def fit(self, images: TrainingImages, *, seed: int, progress: Progress) -> None:
+    def fit(
+        self,
+        data: TrainingData,
+        *,
+        seed: int,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         """Fill the memory bank with the coreset of all patches of good images."""
         # Here, not above: scoring needs no torch.
         from models.patchcore.bank import build_bank
 
         bank, chosen = build_bank(
             self._embedder.embed,
-            images,
+            data.normal,
             self.parameters,
             seed=seed,
             device=self._engine.device,
@@ -134,7 +135,9 @@ class PatchCore:
         image_scores = grid.max(axis=(1, 2))
         if self.parameters.reweight:
             image_scores = self._reweighted(embeddings, distances, rows)
-        return Scores(image_scores, enlarge(grid, *self.input_size, sigma=self.parameters.sigma))
+        return Scores(
+            image_scores, enlarge(grid, *self.parameters.input_size, sigma=self.parameters.sigma)
+        )
 
     def save(self, folder: Path) -> None:
         """Write the bank and the embedder's files.

@@ -22,8 +22,8 @@ class Runtime(Protocol):
     #: `openvino` or `torch`.
     name: str
 
-    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run the graph on (B, H, W, 3) RGB images of its input size; gives (B, ...)."""
+    def run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Run the graph on (B, H, W, 3) RGB images of its input size; one (B, ...) an output."""
         ...
 
 

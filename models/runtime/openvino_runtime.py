@@ -39,11 +39,11 @@ class OpenVinoRuntime:
             options["INFERENCE_NUM_THREADS"] = threads
         self._request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
 
-    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run the graph on (B, H, W, 3) RGB images of its input size; gives (B, ...)."""
+    def run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Run the graph on (B, H, W, 3) RGB images of its input size; one (B, ...) an output."""
         self._request.infer([np.ascontiguousarray(images)], share_inputs=True)
-        # A copy: the request writes the next result into the same memory.
-        return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)
+        # Copies: the request writes the next result into the same memory.
+        return [np.array(output.data, dtype=np.float32) for output in self._request.output_tensors]
 
 
 def convert(graph: nn.Module, height: int, width: int) -> openvino.Model:

@@ -20,17 +20,24 @@ class TorchRuntime:
     name = "torch"
 
     def __init__(self, graph: nn.Module, device: Device = "cpu") -> None:
-        """Move `graph` to `device`; on CUDA it is also made half precision, channels last."""
+        """Move `graph` to `device`; on CUDA it is also made half precision, channels last.
+
+        Modules with an attribute `full_precision` stay in 32 bits, and convert what they are given.
+        """
         self._device = torch.device(device)
         graph = graph.eval().to(self._device)
         if device == "cuda":
             graph = graph.half().to(memory_format=torch.channels_last)
+            for module in graph.modules():
+                if getattr(module, "full_precision", False):
+                    module.float()
         self._graph = graph
 
     @torch.inference_mode()
-    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run the graph on (B, H, W, 3) RGB images of its input size; gives (B, ...)."""
+    def run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Run the graph on (B, H, W, 3) RGB images of its input size; one (B, ...) an output."""
         # Pixels with the colours last are a channels-last tensor once permuted.
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
-        result: NDArray[np.float32] = self._graph(pixels).float().cpu().numpy()
-        return result
+        result = self._graph(pixels)
+        outputs = result if isinstance(result, tuple) else (result,)
+        return [output.float().cpu().numpy() for output in outputs]

@@ -43,7 +43,7 @@ MANIFEST = Manifest(
     known_anomalies=["test/crack/3.png"],
     files={},
     code_version="0.1.0",
-    created_at="2026-11-23T03:00:00+00:00",
+    findings={},
 )
 
 
@@ -124,7 +124,9 @@ def rewrite_manifest(folder: Path, **changes: object) -> None:
 def test_a_newer_format_is_refused(saved: Path) -> None:
     rewrite_manifest(saved, format=FORMAT + 1)
 
-    with pytest.raises(ArtifactError, match="has format 2, this program reads 1"):
+    with pytest.raises(
+        ArtifactError, match=f"has format {FORMAT + 1}, this program reads {FORMAT}"
+    ):
         load_manifest(saved)
 
 

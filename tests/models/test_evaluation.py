@@ -52,7 +52,7 @@ def manifest(known_anomalies: Sequence[str] = ()) -> Manifest:
         known_anomalies=list(known_anomalies),
         files={},
         code_version="0",
-        created_at="2026-01-01T00:00:00+00:00",
+        findings={},
     )
 
 

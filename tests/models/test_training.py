@@ -20,7 +20,8 @@ from models.datasets import Dataset, Sample, open_dataset
 from models.errors import ArtifactError, DatasetError, ModelError, ShapeError
 from models.memory import peak_rss_mib
 from models.scorer import Scorer, load_scorer
-from models.training import TrainReport, choose_anomalies, split_held_out, train
+from models.splitting import choose_anomalies, split_held_out
+from models.training import TrainReport, train
 from models.weights import packaged_weights
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ MANIFEST = Manifest(
     known_anomalies=["test/crack/9.png"],
     files={},
     code_version="0",
-    created_at="2026-01-01T00:00:00+00:00",
+    findings={},
 )
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.detector import TrainingImages
+from models.detector import TrainingData, TrainingImages
 from models.errors import ModelError, NotFittedError
 from models.patchcore.detector import PatchCore
 from models.patchcore.parameters import PatchCoreParameters
@@ -39,19 +39,20 @@ def ignore(stage: str, done: int, total: int) -> None:
     pass
 
 
-def training_images(*images: np.ndarray, batch: int = 2) -> TrainingImages:
+def training_images(*images: np.ndarray, batch: int = 2) -> TrainingData:
     def batches() -> Iterator[np.ndarray]:
         for start in range(0, len(images), batch):
             yield np.stack(images[start : start + batch])
 
-    return TrainingImages(len(images), batches)
+    given = TrainingImages(len(images), batches, lambda index: images[index])
+    return TrainingData(given, given)
 
 
 def grey(value: int) -> np.ndarray:
     return np.full((SIZE, SIZE, 3), value, dtype=np.uint8)
 
 
-def fitted(parameters: PatchCoreParameters, images: TrainingImages, seed: int = 0) -> PatchCore:
+def fitted(parameters: PatchCoreParameters, images: TrainingData, seed: int = 0) -> PatchCore:
     detector = PatchCore(parameters, Colours(), Engine("cpu", "openvino", 1), "00")
     detector.fit(images, seed=seed, progress=ignore)
     return detector
@@ -153,7 +154,8 @@ def test_progress_goes_through_its_stages_to_the_end() -> None:
 
 
 def test_images_that_do_not_come_are_missed() -> None:
-    images = TrainingImages(3, training_images(noise(0)).batches)
+    given = replace(training_images(noise(0)).normal, count=3)
+    images = TrainingData(given, given)
 
     with pytest.raises(ModelError, match="expected 3 training images, at least one, and got 1"):
         fitted(PARAMETERS, images)

@@ -11,11 +11,12 @@ import pytest
 from models.artifact import FORMAT, Manifest
 from models.calibration import Calibration, Thresholds
 from models.errors import ArtifactError
-from models.patchcore.parameters import PatchCoreParameters
+from models.hyperparameters import choose
+from models.patchcore.parameters import PRESETS, PatchCoreParameters
 
 
 def manifest(parameters: PatchCoreParameters, **changes: Any) -> Manifest:
-    stored = json.loads(json.dumps(parameters.hyperparameters())) | changes
+    stored = json.loads(json.dumps(parameters.stored())) | changes
     return Manifest(
         format=FORMAT,
         detector="patchcore",
@@ -30,26 +31,26 @@ def manifest(parameters: PatchCoreParameters, **changes: Any) -> Manifest:
         known_anomalies=[],
         files={},
         code_version="",
-        created_at="",
+        findings={},
     )
 
 
 @pytest.mark.parametrize("preset", ["fast", "paper"])
 def test_parameters_survive_the_manifest(preset: Any) -> None:
-    parameters = replace(PatchCoreParameters.of(preset), input_height=192, neighbours=3)
+    parameters = replace(PRESETS[preset], input_height=192, neighbours=3)
 
     assert PatchCoreParameters.from_manifest(manifest(parameters)) == parameters
 
 
 def test_a_named_backbone_replaces_the_presets() -> None:
-    parameters = PatchCoreParameters.of("paper", "resnet18.tv_in1k")
+    parameters = choose(PRESETS["paper"], "resnet18.tv_in1k", None)
 
     assert parameters.backbone == "resnet18.tv_in1k"
     assert parameters.aggregation == "official"
 
 
 def test_parameters_of_another_version_are_refused() -> None:
-    with pytest.raises(ArtifactError, match="are not PatchCore's"):
+    with pytest.raises(ArtifactError, match="are not those of patchcore"):
         PatchCoreParameters.from_manifest(manifest(PatchCoreParameters(), tomorrows=1))
 
 

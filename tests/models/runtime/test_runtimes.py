@@ -59,16 +59,16 @@ def test_both_runtimes_agree_for_any_number_of_images(
 ) -> None:
     batch = images(count)
 
-    ours = OpenVinoRuntime(converted, threads=1).run(batch)
+    ours = OpenVinoRuntime(converted, threads=1).run(batch)[0]
 
     assert ours.shape == (count, 8, 12, 16)
     assert ours.dtype == np.float32
-    np.testing.assert_allclose(ours, TorchRuntime(graph).run(batch), atol=1e-5)
+    np.testing.assert_allclose(ours, TorchRuntime(graph).run(batch)[0], atol=1e-5)
 
 
 def test_a_result_survives_the_next_run(converted: openvino.Model) -> None:
     runtime = OpenVinoRuntime(converted, threads=1)
-    first = runtime.run(images(1))
+    first = runtime.run(images(1))[0]
     before = first.copy()
 
     runtime.run(images(2)[:1])
@@ -79,9 +79,9 @@ def test_a_result_survives_the_next_run(converted: openvino.Model) -> None:
 def test_a_view_with_gaps_is_taken(converted: openvino.Model, graph: nn.Module) -> None:
     mirrored = images(2)[:, :, ::-1]
 
-    ours = OpenVinoRuntime(converted, threads=1).run(mirrored)
+    ours = OpenVinoRuntime(converted, threads=1).run(mirrored)[0]
 
-    expected = TorchRuntime(graph).run(np.ascontiguousarray(mirrored))
+    expected = TorchRuntime(graph).run(np.ascontiguousarray(mirrored))[0]
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
@@ -93,8 +93,8 @@ def test_a_stored_graph_keeps_its_precision(converted: openvino.Model, tmp_path:
     batch = images(2)
     # Storing folds constants, which moves the last bits; half precision would move results by 1e-4.
     np.testing.assert_allclose(
-        OpenVinoRuntime(stored, threads=1).run(batch),
-        OpenVinoRuntime(converted, threads=1).run(batch),
+        OpenVinoRuntime(stored, threads=1).run(batch)[0],
+        OpenVinoRuntime(converted, threads=1).run(batch)[0],
         atol=1e-6,
     )
 
@@ -122,8 +122,8 @@ def test_half_precision_on_a_gpu_stays_within_a_hundredth(graph: nn.Module) -> N
     if not torch.cuda.is_available():
         pytest.skip("no NVIDIA GPU")
     batch = images(4)
-    expected = TorchRuntime(graph).run(batch)
+    expected = TorchRuntime(graph).run(batch)[0]
 
-    ours = TorchRuntime(SmallGraph().eval(), "cuda").run(batch)
+    ours = TorchRuntime(SmallGraph().eval(), "cuda").run(batch)[0]
 
     np.testing.assert_allclose(ours, expected, atol=0.01)
