@@ -27,9 +27,11 @@ bench: setup
 setup: $(VENV)/.installed
 
 # One pip call for everything: torch and torchvision must be resolved together.
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --progress-bar off --editable ".[$(EXTRAS)]"
+	@# grad-cam is only compared with in tests; its opencv-python would overwrite the headless one.
+	$(BIN)/python -m pip install --quiet --progress-bar off --no-deps "grad-cam>=1.5" "ttach>=0.0.3"
 	touch $@
 
 clean:
