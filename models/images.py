@@ -37,6 +37,8 @@ MAGICS = (
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
 )
+#: Formats whose pixels are not always those that were written.
+LOSSY = frozenset({"image/jpeg", "image/webp"})
 
 
 def media_type(data: bytes) -> str:
@@ -79,15 +81,46 @@ def decode(data: bytes, *, max_pixels: int = 100_000_000) -> NDArray[np.uint8]:
         ImageError: `empty`, `not_an_image`, `truncated`, `damaged`, `too_large`, or `unsupported`
             (animated, several pages, CMYK and the like).
     """
+    pixels = _pixels(data, max_pixels)
+    if pixels.dtype == np.uint16:
+        return cast("NDArray[np.uint8]", cv2.convertScaleAbs(pixels, alpha=255 / 65535))
+    return pixels
+
+
+def decode_mask(data: bytes, *, max_pixels: int = 100_000_000) -> NDArray[np.bool_]:
+    """Decode a picture that marks pixels: those that are not black, whatever number or colour.
+
+    So masks may be written as 0/255, as 0/1, with a number for each kind of defect, and in 16 bits.
+    JPEG and WebP blur edges and leave noise in the black: in them a pixel counts from middle grey.
+
+    Args:
+        data: as for `decode`.
+        max_pixels: as for `decode`.
+
+    Returns:
+        (H, W).
+
+    Raises:
+        ImageError: as `decode`.
+    """
+    pixels = _pixels(data, max_pixels)
+    least = 128 if media_type(data) in LOSSY else 1
+    is_marked: NDArray[np.bool_] = pixels.max(axis=2) >= least
+    return is_marked
+
+
+def _pixels(data: bytes, max_pixels: int) -> NDArray[Any]:
+    """(H, W, 3) RGB as stored: uint8, or uint16 for deep pictures."""
     kind = media_type(data)
     try:
         header = READERS[kind](data, max_pixels)
     except struct.error as exc:  # a field would lie behind the end of the data
         raise truncated(kind) from exc
     rgb = _decode_pixels(data, header)
-    if rgb is None or rgb.shape != (header.height, header.width, 3) or rgb.dtype != np.uint8:
+    wanted = np.uint8 if header.bits == 8 else np.uint16
+    if rgb is None or rgb.shape != (header.height, header.width, 3) or rgb.dtype != wanted:
         raise damaged(kind, f"its {header.height} x {header.width} pixels cannot be decoded")
-    return cast("NDArray[np.uint8]", rgb)
+    return rgb
 
 
 def _decode_pixels(data: bytes, header: Header) -> NDArray[Any] | None:
@@ -98,8 +131,6 @@ def _decode_pixels(data: bytes, header: Header) -> NDArray[Any] | None:
             return cv2.imdecode(encoded, flags | cv2.IMREAD_COLOR_RGB)
         # OpenCV 5.0 returns uninitialised memory for a 16-bit colour TIFF asked for as RGB.
         bgr = cv2.imdecode(encoded, flags | cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-        if bgr is None:
-            return None
-        return cv2.convertScaleAbs(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), alpha=255 / 65535)
+        return None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     except cv2.error:
         return None

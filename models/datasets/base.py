@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from models.errors import DatasetError, ImageError
-from models.images import decode
+from models.images import decode, decode_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 GOOD = "good"
 
 Split = Literal["train", "test", "uncertain"]
+
+_Array = TypeVar("_Array")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Sample:
     path: Path
     #: The kind of defect; `good` for a normal part.
     defect: str
-    #: Picture of the defect's place; None for normal parts and for sets without masks.
+    #: Picture of the defect's place; None for normal parts and where nobody has drawn it.
     mask_path: Path | None
     split: Split
 
@@ -44,27 +46,24 @@ class Sample:
 
     def image(self) -> NDArray[np.uint8]:
         """The decoded picture, (H, W, 3) RGB; raises DatasetError that names the file."""
-        return _decode(self.path)
+        return _decoded(decode, self.path)
 
     def mask(self, height: int, width: int) -> NDArray[np.bool_] | None:
-        """Where the defect is, (H, W); None if the sample has no mask.
-
-        A pixel counts from half the mask's largest value: masks are written as 0/255 and as 0/1.
+        """Where the defect is, (H, W): every pixel that is not black; None without a mask.
 
         Raises:
             DatasetError: if the mask cannot be read or is not of the picture's size.
         """
         if self.mask_path is None:
             return None
-        grey: NDArray[np.uint8] = _decode(self.mask_path).max(axis=2)
-        if grey.shape != (height, width):
-            got = f"{grey.shape[0]} x {grey.shape[1]}"
+        mask = _decoded(decode_mask, self.mask_path)
+        if mask.shape != (height, width):
+            got = f"{mask.shape[0]} x {mask.shape[1]}"
             raise DatasetError(
                 f"mask {self.mask_path} has {got} pixels, its picture {self.path.name} has "
                 f"{height} x {width}: they must be of one size"
             )
-        is_defect: NDArray[np.bool_] = (grey > 0) & (grey >= grey.max() / 2)
-        return is_defect
+        return mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +79,6 @@ class Dataset:
     uncertain: list[Sample] = field(default_factory=list)
 
 
-def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Sort key that puts `part-2` before `part-10`."""
-    pieces = re.findall(r"(\d+)|(\D+)", name.lower())
-    return [(int(digits or -1), text) for digits, text in pieces], name
-
-
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -93,8 +86,8 @@ def _read(path: Path) -> bytes:
         raise DatasetError(f"cannot read {path}: {exc.strerror}") from exc
 
 
-def _decode(path: Path) -> NDArray[np.uint8]:
+def _decoded(decoder: Callable[[bytes], _Array], path: Path) -> _Array:
     try:
-        return decode(_read(path))
+        return decoder(_read(path))
     except ImageError as exc:
         raise DatasetError(f"{path}: {exc}; or take the file out of the set") from exc

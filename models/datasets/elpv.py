@@ -6,25 +6,22 @@ Electroluminescence Imagery", EU PVSEC 2018.
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
 from models.datasets.base import GOOD, Dataset, Sample, Split
+from models.datasets.hash_split import training_names
 from models.errors import DatasetError
 
 KINDS = ("mono", "poly")
 DEFECTIVE = "defective"
-# Share of the good cells of each kind that are for training.
-TRAIN_SHARE = 0.8
 
 
 def open_elpv(kind: str = "") -> Dataset:
     """List the cells: labelled good (probability 0), defective (1), and uncertain (between).
 
-    The good cells of each kind are put in the order of their file names' SHA-256; the first 80 %
-    are for training. So the split is the same everywhere, whatever seed a training uses, and `elpv`
-    is `elpv:mono` and `elpv:poly` together.
+    The good cells of each kind are split by their file names, so that `elpv` is `elpv:mono` and
+    `elpv:poly` together.
 
     Args:
         kind: `mono`, `poly`, or empty for both.
@@ -37,7 +34,7 @@ def open_elpv(kind: str = "") -> Dataset:
     folder = _data_folder()
     rows = _labels(folder / "labels.csv")
     cells = [row for row in rows if not kind or row[2] == kind]
-    train_names = {name for each in KINDS for name in _train_names(rows, each)}
+    train_names = {name for each in KINDS for name in training_names(_good(rows, each))}
     groups: dict[Split, list[Sample]] = {"train": [], "test": [], "uncertain": []}
     for name, probability, _ in cells:
         split: Split = "train" if name in train_names else "test"
@@ -71,7 +68,5 @@ def _labels(path: Path) -> list[tuple[str, float, str]]:
         ) from exc
 
 
-def _train_names(rows: list[tuple[str, float, str]], kind: str) -> list[str]:
-    good = [name for name, probability, each in rows if each == kind and probability == 0]
-    good.sort(key=lambda name: hashlib.sha256(name.encode()).digest())
-    return good[: round(TRAIN_SHARE * len(good))]
+def _good(rows: list[tuple[str, float, str]], kind: str) -> list[str]:
+    return [name for name, probability, each in rows if each == kind and probability == 0]

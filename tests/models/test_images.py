@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models.errors import ImageError
-from models.images import decode, media_type
+from models.images import decode, decode_mask, media_type
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -288,3 +288,44 @@ def test_a_gif_and_a_text_are_no_pictures_of_ours() -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_media_type_is_told_by_the_first_bytes(name: str) -> None:
     assert media_type(SAMPLES[name]) == f"image/{name.split()[0]}"
+
+
+def marked(values: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Stripes of 16 pixels of each value, and which of them are not black."""
+    mask = np.repeat(np.array(values), 16)[None].repeat(32, axis=0)
+    return mask, mask > 0
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("values", [(0, 255), (0, 1), (0, 1, 2, 9)])
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_a_mask_marks_what_is_not_black(suffix: str, values: tuple[int, ...], kind: type) -> None:
+    mask, expected = marked(values)
+
+    encoded = cv2.imencode(suffix, mask.astype(kind))[1].tobytes()
+
+    np.testing.assert_array_equal(decode_mask(encoded), expected)
+
+
+def test_a_coloured_mask_marks_every_colour() -> None:
+    # Palettes give each kind a colour; pure blue has a grey value of 29 only.
+    colours = np.array([(0, 0, 0), (0, 0, 255), (128, 0, 0)], np.uint8)[None].repeat(4, axis=0)
+    encoded = written(Image.fromarray(colours), "PNG")
+
+    np.testing.assert_array_equal(decode_mask(encoded), [[False, True, True]] * 4)
+
+
+def test_noise_around_the_edges_of_a_jpeg_mask_is_not_marked() -> None:
+    mask = np.zeros((32, 32), np.uint8)
+    mask[10:21, 10:21] = 255
+    encoded = cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes()
+    assert (decode(encoded)[..., 0] > 0).sum() > 2 * 11 * 11
+
+    np.testing.assert_array_equal(decode_mask(encoded), mask > 0)
+
+
+def test_a_broken_mask_is_refused_as_a_broken_picture_is() -> None:
+    with pytest.raises(ImageError) as caught:
+        decode_mask(SAMPLES["png"][:-20])
+
+    assert caught.value.reason == "truncated"

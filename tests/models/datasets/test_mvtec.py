@@ -68,13 +68,16 @@ def test_a_sample_gives_its_bytes_its_picture_and_its_mask(root: Path) -> None:
     np.testing.assert_array_equal(sample.mask(8, 10), mask == 255)
 
 
-def test_a_mask_written_with_ones_counts_like_one_written_with_255(root: Path) -> None:
+@pytest.mark.parametrize(("values", "kind"), [((0, 1), np.uint8), ((0, 1, 4), np.uint16)])
+def test_every_pixel_of_a_mask_that_is_not_black_counts(
+    root: Path, values: tuple[int, ...], kind: type
+) -> None:
     sample = open_dataset(root).test[1]
     assert sample.mask_path is not None
-    mask = np.eye(8, 10, dtype=np.uint8)
+    mask = np.resize(np.array(values, kind), (8, 10))
     cv2.imwrite(str(sample.mask_path), mask)
 
-    np.testing.assert_array_equal(sample.mask(8, 10), mask == 1)
+    np.testing.assert_array_equal(sample.mask(8, 10), mask > 0)
 
 
 def test_an_empty_mask_is_empty(root: Path) -> None:
@@ -154,13 +157,37 @@ def test_no_good_picture_is_an_error(tmp_path: Path) -> None:
     assert f"{tmp_path / 'train/good'} holds no picture" in refusal(tmp_path)
 
 
-def test_a_missing_mask_is_named_with_its_picture(root: Path) -> None:
+def test_pictures_without_a_mask_are_kept_and_counted_in_one_line(root: Path) -> None:
     (root / "ground_truth/crack/part-4_mask.png").unlink()
+
+    with capture_logs() as logs:
+        dataset = open_dataset(root)
+
+    assert [s.mask_path and s.mask_path.name for s in dataset.test] == [
+        None,
+        "part-5_mask.png",
+        None,
+    ]
+    assert [(entry["images"], entry["first"]) for entry in logs] == [(1, "test/crack/part-4.bmp")]
+
+
+def test_a_mask_may_be_called_as_its_picture(root: Path) -> None:
+    masks = root / "ground_truth/crack"
+    (masks / "part-4_mask.png").rename(masks / "part-4.png")
+
+    mask_path = open_dataset(root).test[2].mask_path
+
+    assert mask_path == masks / "part-4.png"
+
+
+def test_masks_that_belong_to_no_picture_are_an_error(root: Path) -> None:
+    masks = root / "ground_truth/crack"
+    (masks / "part-4_mask.png").rename(masks / "mask-of-part-4.png")
 
     message = refusal(root)
 
-    assert str(root / "ground_truth/crack/part-4_mask.png") in message
-    assert str(root / "test/crack/part-4.bmp") in message
+    assert f"no mask in {masks} belongs to a picture" in message
+    assert f"{root / 'test/crack/part-4.bmp'} needs part-4_mask.png" in message
 
 
 def test_a_mask_of_another_size_is_named_with_both_sizes(root: Path) -> None:
