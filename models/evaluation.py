@@ -6,13 +6,13 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import cv2
 import numpy as np
 import structlog
 
 from models import metrics
 from models.datasets import open_dataset
 from models.errors import DatasetError
+from models.pixel_truth import PixelTruth
 from models.scorer import load_scorer
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class EvaluationReport:
 
     #: Area under the ROC curve of the image scores.
     image_auroc: float | None
-    #: The same of all pixels, at the size of the model's anomaly maps.
+    #: The same of all pixels but those of unmarked images, at the size of the anomaly maps.
     pixel_auroc: float | None
-    #: Area under the per-region overlap up to a false positive rate of 0.3, at the same size.
+    #: Area under the per-region overlap up to a false positive rate of 0.3, of the same pixels.
     aupro: float | None
     #: Best F1 of any threshold: an optimistic figure, chosen on the test images themselves.
     image_f1_max: float | None
@@ -49,6 +49,8 @@ class EvaluationReport:
     ms_per_image_p50: float
     #: How many images were scored; known anomalies are not among them.
     images: int
+    #: Defective images whose defect no mask marks: in the image figures only.
+    unmarked_images: int
     #: Name of the method.
     detector: str
     #: timm's name of the backbone.
@@ -128,7 +130,7 @@ def evaluate_in_detail(
 
     Args:
         model_dir: what `train` wrote.
-        data: a folder in MVTec layout, or `elpv`, `elpv:mono`, `elpv:poly`.
+        data: what `open_dataset` takes.
         progress: called as progress("scoring", done, total).
         runtime: auto, openvino or torch.
         limit: score at most so many test images, spread evenly over the set; None for all.
@@ -173,13 +175,14 @@ def _measure(model: TrainedModel, samples: list[Sample], run: _Run) -> Evaluatio
     reject, review = model.thresholds.reject, model.thresholds.review
     return EvaluationReport(
         image_auroc=metrics.image_auroc(run.scores, is_anomalous),
-        pixel_auroc=metrics.pixel_auroc(run.maps, run.masks),
-        aupro=metrics.aupro(run.maps, run.masks),
+        pixel_auroc=metrics.pixel_auroc(run.pixels.maps, run.pixels.masks),
+        aupro=metrics.aupro(run.pixels.maps, run.pixels.masks),
         image_f1_max=metrics.f1_max(run.scores, is_anomalous),
         false_reject_rate=metrics.false_reject_rate(run.scores, is_anomalous, reject),
         escape_rate=metrics.escape_rate(run.scores, is_anomalous, review),
         ms_per_image_p50=round(float(np.median(run.milliseconds)), 3),
         images=len(samples),
+        unmarked_images=len(run.pixels.unmarked),
         detector=model.manifest.detector,
         backbone=model.manifest.backbone,
         runtime=model.runtime,
@@ -195,15 +198,14 @@ class _Run:
     scores: NDArray[np.float64]
     #: (B,)
     milliseconds: NDArray[np.float64]
-    #: One (h, w) an image; empty where the set has no masks.
-    maps: list[NDArray[np.float32]]
-    #: Likewise.
-    masks: list[NDArray[np.bool_]]
+    #: Of images whose normal and defective pixels are known.
+    pixels: PixelTruth
 
 
 def _score_all(model: TrainedModel, samples: list[Sample], progress: Progress | None) -> _Run:
-    run = _Run(np.empty(len(samples)), np.empty(len(samples)), [], [])
-    has_masks = all(sample.mask_path is not None for sample in samples if sample.is_anomalous)
+    run = _Run(np.empty(len(samples)), np.empty(len(samples)), PixelTruth())
+    # Where nothing is marked, maps of good images would only fill the memory.
+    has_masks = any(sample.mask_path is not None for sample in samples)
     model.score([samples[0].image()])  # the first call warms up, and is not timed
     for index, sample in enumerate(samples):
         image = sample.image()
@@ -211,12 +213,11 @@ def _score_all(model: TrainedModel, samples: list[Sample], progress: Progress | 
         result = model.score([image])
         run.milliseconds[index] = (time.perf_counter() - start) * 1000
         run.scores[index] = result.image_scores[0]
-        if has_masks:
-            anomaly_map = result.anomaly_maps[0]
-            run.maps.append(anomaly_map)
-            run.masks.append(_mask_at(sample, image.shape[:2], anomaly_map.shape))
+        if has_masks or sample.is_anomalous:
+            run.pixels.add(sample, (image.shape[0], image.shape[1]), result.anomaly_maps[0])
         if progress is not None:
             progress("scoring", index + 1, len(samples))
+    run.pixels.log()
     return run
 
 
@@ -240,25 +241,6 @@ def _choose(dataset: Dataset, known_anomalies: list[str], limit: int | None) -> 
     if limit < 1:
         raise ValueError(f"limit is {limit}: evaluate at least one image")
     return [samples[index * len(samples) // limit] for index in range(limit)]
-
-
-def _mask_at(
-    sample: Sample, image_size: tuple[int, ...], map_size: tuple[int, ...]
-) -> NDArray[np.bool_]:
-    """The sample's mask at the size of its anomaly map; regions too small for it are gone."""
-    mask = sample.mask(image_size[0], image_size[1])
-    if mask is None:
-        return np.zeros(map_size, np.bool_)
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    # OpenCV resizes no int32; float32 holds every label up to 2^24 exactly.
-    small = cv2.resize(
-        labels.astype(np.float32), map_size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
-    )
-    lost = count - len(np.union1d(small, [0]))
-    if lost or count == 1:
-        log.warning("evaluation.defect_regions_lost", image=sample.name, of=count - 1, lost=lost)
-    kept: NDArray[np.bool_] = small > 0
-    return kept
 
 
 def _per_defect(scores: NDArray[np.float64], samples: list[Sample]) -> dict[str, float | None]:

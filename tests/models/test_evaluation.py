@@ -153,6 +153,7 @@ def test_a_set_without_masks_has_image_figures_only(root: Path) -> None:
 
     assert (report.pixel_auroc, report.aupro) == (None, None)
     assert report.image_auroc == pytest.approx(5 / 9)
+    assert report.unmarked_images == 3
 
 
 def test_figures_that_need_both_kinds_are_none_without_defects(root: Path) -> None:
@@ -168,8 +169,31 @@ def test_figures_that_need_both_kinds_are_none_without_defects(root: Path) -> No
     assert report.aupro is None
 
 
-def test_a_region_that_vanishes_on_resizing_is_dropped_and_logged(root: Path) -> None:
-    # Two regions: the spot, and one pixel that the resize to half the size steps over.
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_pixels_of_a_defect_that_no_mask_marks_are_in_no_pixel_figure(
+    root: Path, is_empty: bool
+) -> None:
+    marked = [s for s in open_dataset(root).test if s.defect != "blot"]
+    expected = evaluate_model(Brightness(), Dataset("marked", [], marked))
+    if is_empty:
+        write(root / "ground_truth/blot/0_mask.png", part(0))
+    else:
+        (root / "ground_truth/blot/0_mask.png").unlink()
+
+    with capture_logs() as logs:
+        report = evaluate_model(Brightness(), open_dataset(root))
+
+    assert (report.pixel_auroc, report.aupro) == (expected.pixel_auroc, expected.aupro)
+    assert report.image_auroc == pytest.approx(5 / 9)  # all images count
+    assert (report.images, report.unmarked_images) == (6, 1)
+    assert (logs[-1]["event"], logs[-1]["first"]) == (
+        "evaluation.images_without_mask",
+        "test/blot/0.png",
+    )
+
+
+def test_regions_that_vanish_on_resizing_are_dropped_and_counted_in_one_line(root: Path) -> None:
+    # Two regions in each: the spot, and one pixel that the resize to half the size steps over.
     mask = part(255)
     seen = cv2.resize(
         np.arange(320, dtype=np.float32).reshape(16, 20),
@@ -179,15 +203,15 @@ def test_a_region_that_vanishes_on_resizing_is_dropped_and_logged(root: Path) ->
     row, column = divmod(min(set(range(160, 320)) - set(seen.astype(int).ravel())), 20)
     mask[row, column] = 255
     expected = evaluate_model(Brightness(), open_dataset(root)).aupro
-    write(root / "ground_truth/crack/0_mask.png", mask)
+    for name in ("crack/0", "blot/0"):
+        write(root / f"ground_truth/{name}_mask.png", mask)
 
     with capture_logs() as logs:
         report = evaluate_model(Brightness(), open_dataset(root))
 
     assert report.aupro == expected
-    assert [(entry["image"], entry["of"], entry["lost"]) for entry in logs] == [
-        ("test/crack/0.png", 2, 1)
-    ]
+    assert report.unmarked_images == 0
+    assert [(entry["lost"], entry["of"]) for entry in logs] == [(2, 5)]
 
 
 def test_a_mask_of_another_size_is_named(root: Path) -> None:
@@ -253,3 +277,34 @@ def test_a_model_of_real_cookies_finds_the_broken_ones(shared_data: Path, tmp_pa
     assert figures.aupro is not None
     assert figures.aupro > 0.85
     assert figures.runtime in {"openvino", "torch"}
+
+
+@pytest.mark.slow
+def test_pictures_of_any_depth_and_colour_are_trained_and_measured_alike(tmp_path: Path) -> None:
+    from models.training import train
+
+    rng = np.random.default_rng(0)
+    names = [f"train/good/{n}" for n in range(6)] + ["test/good/0", "test/good/1", "test/crack/0"]
+    for number, name in enumerate(names):
+        grey = rng.normal(120, 6, (96, 128)).clip(0, 255).astype(np.uint8)
+        if "crack" in name:
+            grey[40:60, 50:80] = 250
+            write(tmp_path / f"plain/ground_truth/{name[5:]}_mask.png", grey // 250)
+            write(tmp_path / f"deep/ground_truth/{name[5:]}_mask.png", grey.astype("u2") // 250)
+        write(tmp_path / f"plain/{name}.png", grey)
+        # The same picture in 16 bits and in colour: 257 times 255 is 65535.
+        deep = grey.astype(np.uint16) * 257
+        colour = np.repeat(deep[..., None], 3, axis=2)
+        suffix, values = [(".png", deep), (".tiff", colour), (".tif", deep)][number % 3]
+        write(tmp_path / f"deep/{name}{suffix}", values)
+
+    small = {"input_height": 96, "input_width": 128}
+    train(tmp_path / "deep", out=tmp_path / "model", threads=1, settings=small)
+
+    deep_report, plain_report = (
+        evaluate(tmp_path / "model", tmp_path / name) for name in ("deep", "plain")
+    )
+    assert deep_report.image_auroc == 1
+    assert deep_report.aupro is not None
+    assert deep_report.aupro == plain_report.aupro
+    assert deep_report.pixel_auroc == plain_report.pixel_auroc
