@@ -26,13 +26,16 @@ def machine() -> str:
 
 
 def write(name: str, what: str, settings: str, rows: dict[str, str]) -> None:
-    """Replace the section `name`, and print it."""
-    table = "\n".join(
-        ["| figure | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
-    )
+    """Replace the section `name` by a table of figures, and print it."""
+    lines = ["| figure | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
+    write_section(name, what, settings, "\n".join(lines))
+
+
+def write_section(name: str, what: str, settings: str, body: str) -> None:
+    """Replace the section `name` by any markdown, and print it."""
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     facts = f"- when: {when}\n- machine: {machine()}\n- settings: {settings}"
-    section = f"## {name}\n\n{what}\n\n{facts}\n\n{table}\n"
+    section = f"## {name}\n\n{what}\n\n{facts}\n\n{body}\n"
     print(section)
     text = RESULTS.read_text() if RESULTS.exists() else HEAD
     sections = re.split(r"^(?=## )", text, flags=re.M)
