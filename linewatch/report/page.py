@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from dashboard.markup import count, lamp, score_text
-from linewatch.report import svg, tables
+from dashboard.markup import lamp, score_text
+from linewatch.report import facts, svg, tables
 from linewatch.report.cases import write_groups
 from linewatch.report.figures import roc_points
 from linewatch.report.folder import whole_folder
@@ -63,6 +63,8 @@ def page(evaluation: Evaluation, groups: list[Group], *, model_dir: Path, now: d
     detector = escape(evaluation.report.detector)
     title = f"{detector} on {escape(Path(evaluation.data).name or evaluation.data)}"
     defects = ""
+    found = facts.findings(evaluation)
+    found = _section("Found in training", found) if found else ""
     if evaluation.report.per_defect:
         defects = _section("Defect types", tables.defects_table(evaluation))
     return (
@@ -71,11 +73,12 @@ def page(evaluation: Evaluation, groups: list[Group], *, model_dir: Path, now: d
         f"<title>Evaluation: {title}</title>\n"
         f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n<body>\n<main>\n"
         f"<header><p>Evaluation</p><h1>{title}</h1></header>\n"
-        f"{_headline(evaluation)}{_facts(evaluation, model_dir, now)}"
+        f"{_headline(evaluation)}{facts.facts(evaluation, model_dir, now)}"
         f"{_section('Verdicts at the stored thresholds', tables.verdicts_table(evaluation))}"
         f"{_section('Figures', tables.figures_table(evaluation), _INTERVAL_NOTE)}"
         f"{defects}{_charts(evaluation)}"
         f"{''.join(_group(group, evaluation) for group in groups)}"
+        f"{found}{_section('Settings', facts.settings(evaluation), _SETTINGS_NOTE)}"
         f"<footer>Written by linewatch {version('linewatch')}</footer>\n"
         "</main>\n</body>\n</html>\n"
     )
@@ -85,6 +88,9 @@ _INTERVAL_NOTE = (
     "The interval says what the rate may be in the long run, given how few images it was counted "
     "on (Wilson, 95 %): none of 30 may still be 11 %."
 )
+
+
+_SETTINGS_NOTE = "With the data and the seed these decide the model."
 
 
 def _headline(evaluation: Evaluation) -> str:
@@ -107,45 +113,6 @@ def _headline_figure(name: str, value: str, text: str, kind: str = "") -> str:
     return f'<div class="figure{kind}"><span>{name}</span><b>{value}</b><small>{text}</small></div>'
 
 
-def _facts(evaluation: Evaluation, model_dir: Path, now: datetime) -> str:
-    manifest, report = evaluation.model.manifest, evaluation.report
-    defective = int(evaluation.is_anomalous.sum())
-    good = report.images - defective
-    left_out = f"; {evaluation.left_out} shown in training left out" if evaluation.left_out else ""
-    calibration = manifest.calibration
-    review, reject = calibration.thresholds.review, calibration.thresholds.reject
-    promise = (
-        f"review from {score_text(review)}, reject from {score_text(reject)}; for at most "
-        f"{tables.percent(calibration.review_rate)} and {tables.percent(calibration.reject_rate)} "
-        f"of good parts, on {count(calibration.count)} held-out images"
-    )
-    facts = {
-        "Data": evaluation.data,
-        "Images": f"{count(good)} good, {count(defective)} defective{left_out}",
-        "Evaluated": f"{now:%Y-%m-%d %H:%M %Z}",
-        "Detector": report.detector,
-        "Backbone": report.backbone,
-        "Resolution": f"{manifest.input_height} × {manifest.input_width} px (height × width)",
-        "Runtime": f"{report.runtime}, {report.ms_per_image_p50:.1f} ms per image",
-        "Training": f"{count(manifest.train_images)} good images, seed {manifest.seed}",
-        "Trained": f"by linewatch {manifest.code_version}",
-        "Model": str(model_dir),
-        "Thresholds": promise,
-    }
-    for name, value in manifest.findings.items():
-        facts[name.replace("_", " ").capitalize()] = _finding(value)
-    pairs = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items()
-    )
-    return f'<dl class="facts">{pairs}</dl>\n'
-
-
-def _finding(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_finding, value))
-    return score_text(value) if isinstance(value, float) else str(value)
-
-
 def _section(title: str, body: str, note: str = "") -> str:
     tail = f'<p class="note">{note}</p>' if note else ""
     return f"<section><h2>{title}</h2>{body}{tail}</section>\n"
@@ -155,7 +122,8 @@ def _charts(evaluation: Evaluation) -> str:
     is_anomalous, scores = evaluation.is_anomalous, evaluation.scores
     good, defective = scores[~is_anomalous], scores[is_anomalous]
     thresholds = evaluation.model.thresholds
-    chart = svg.scores_chart(good, defective, thresholds)
+    own = evaluation.model.manifest.findings.get("boundary_score")
+    chart = svg.scores_chart(good, defective, thresholds, own)
     caption = "<figcaption>Shaded by verdict: pass, review, reject.</figcaption>"
     body = f"<figure>{chart}{caption}</figure>"
     if good.size and defective.size:

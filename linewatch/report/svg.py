@@ -24,7 +24,7 @@ SIGNS = {
 }
 LEFT, RIGHT, BOTTOM = 56, 14, 50
 ROC_WIDTH, ROC_HEIGHT, ROC_TOP = 440, 440, 16
-SCORES_WIDTH, SCORES_HEIGHT, SCORES_TOP, TITLE = 720, 440, 44, 26
+SCORES_WIDTH, SCORES_HEIGHT, SCORES_TOP, TITLE, ROW = 720, 440, 44, 26, 20
 
 
 def sign(verdict: str, x: float, y: float, radius: float = 7) -> str:
@@ -71,7 +71,10 @@ def roc_chart(
 
 
 def scores_chart(
-    good: NDArray[np.floating], defective: NDArray[np.floating], thresholds: Thresholds
+    good: NDArray[np.floating],
+    defective: NDArray[np.floating],
+    thresholds: Thresholds,
+    boundary: float | None = None,
 ) -> str:
     """How often each score occurs, good images above defective ones, on one axis.
 
@@ -79,8 +82,10 @@ def scores_chart(
         good: scores of the good images.
         defective: scores of the defective ones.
         thresholds: drawn as lines through both; the ground shows the verdicts' zones.
+        boundary: the score from which the method itself calls a part abnormal; a line too.
     """
-    ends = np.array([thresholds.review, thresholds.reject])
+    own = [] if boundary is None else [boundary]
+    ends = np.array([thresholds.review, thresholds.reject, *own])
     edges = bin_edges(np.concatenate([good, defective, ends]))
     width, bottom = SCORES_WIDTH - LEFT - RIGHT, SCORES_HEIGHT - BOTTOM
 
@@ -89,16 +94,20 @@ def scores_chart(
 
     xs = [place(edge) for edge in edges]
     cuts = [LEFT, place(thresholds.review), place(thresholds.reject), LEFT + width]
-    panel = (bottom - SCORES_TOP) / 2
+    chart_top = SCORES_TOP + ROW * len(own)
+    panel = (bottom - chart_top) / 2
     parts: list[str] = []
-    panels = ((SCORES_TOP, "Good", good), (SCORES_TOP + panel, "Defective", defective))
+    panels = ((chart_top, "Good", good), (chart_top + panel, "Defective", defective))
     for top, _, scores in panels:
         floor = top + panel
         parts.extend(_zones(cuts, top + TITLE, floor))
         parts.extend(_bars(xs, np.histogram(scores, edges)[0], top + TITLE, floor))
     parts.extend(_score_axis(edges, xs, bottom))
-    parts.append(_threshold("review", thresholds.review, cuts[1], 12, bottom))
-    parts.append(_threshold("reject", thresholds.reject, cuts[2], 32, bottom))
+    marks = [("review", "Review", thresholds.review), ("reject", "Reject", thresholds.reject)]
+    marks += [("own", "The method's own boundary:", score) for score in own]
+    for row, (kind, name, score) in enumerate(marks):
+        label = f"{name} {'' if kind == 'own' else 'from '}{score_text(score)}"
+        parts.append(_threshold(kind, label, place(score), ROW * row + 12, bottom))
     parts.append(_text(LEFT + width / 2, SCORES_HEIGHT - 8, "Image score", "middle", "axis"))
     # After the lines, which may cross them.
     for top, name, scores in panels:
@@ -137,13 +146,12 @@ def _score_axis(edges: NDArray[np.float64], xs: list[float], bottom: float) -> I
         yield _text(x, bottom + 19, f"{index * step:.{digits}f}", "middle")
 
 
-def _threshold(verdict: str, score: float, x: float, y: float, bottom: float) -> str:
+def _threshold(kind: str, label: str, x: float, y: float, bottom: float) -> str:
     """A threshold's line; its sign and words stand in a row of their own, so that none collide."""
     is_left = x < SCORES_WIDTH * 0.75
-    label = f"{verdict.capitalize()} from {score_text(score)}"
     return (
-        _line(x, y, x, bottom, f"threshold {verdict}")
-        + sign(verdict, x, y)
+        _line(x, y, x, bottom, f"threshold {kind}")
+        + (sign(kind, x, y) if kind in SIGNS else "")
         + _text(x + (12 if is_left else -12), y + 4, label, "start" if is_left else "end", "label")
     )
 

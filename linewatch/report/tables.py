@@ -78,10 +78,13 @@ def interval(part: Rate) -> str:
 def figures_table(evaluation: Evaluation) -> str:
     """Every figure, with what it means."""
     report = evaluation.report
+    marked = ""
+    if report.unmarked_images:
+        marked = counted(Rate(report.images - report.unmarked_images, report.images))
     rows = [
         _area_row("Image AUROC", report.image_auroc, "Needs good and defective images."),
-        _area_row("Pixel AUROC", report.pixel_auroc, _NO_MASKS),
-        _area_row("AUPRO", report.aupro, _NO_MASKS),
+        _area_row("Pixel AUROC", report.pixel_auroc, _NO_MASKS, marked),
+        _area_row("AUPRO", report.aupro, _NO_MASKS, marked),
         _area_row("F1-max", report.image_f1_max, "Needs defective images."),
         _rate_row("False-reject rate", false_rejects(evaluation)),
         _rate_row("Escape rate", escapes(evaluation)),
@@ -131,8 +134,10 @@ def _head(*names: str) -> str:
     return f"<thead><tr>{cells}</tr></thead>"
 
 
-def _area_row(name: str, value: float | None, missing: str) -> str:
-    return _row(name, area(value), text=missing if value is None else "")
+def _area_row(name: str, value: float | None, missing: str, images: str = "") -> str:
+    if value is None:
+        return _row(name, area(value), text=missing)
+    return _row(name, area(value), images)
 
 
 def _rate_row(name: str, part: Rate) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -96,11 +98,56 @@ def test_the_page_says_what_was_evaluated(evaluated: Evaluated, root: Path, tmp_
     page = written(evaluated(PICTURES | {"crack/9": 10}), tmp_path / "report")
 
     for fact in (
-        "brightness", "none", "8 × 10 px (height × width)", "1 good images, seed 7", "models/v1",
+        "brightness", "none", "8 × 10 px (height × width)", "models/v1",
+        "1 good images and 1 defective ones, seed 7",
         str(root), "3 good, 3 defective; 1 shown in training left out", "2026-02-03 04:05 UTC",
     ):  # fmt: skip
         assert fact in page.texts
     assert not any("crack/9" in text for text in page.texts)
+
+
+def test_the_page_names_every_setting_and_finding(
+    evaluated: Evaluated, root: Path, tmp_path: Path
+) -> None:
+    evaluation = evaluated(PICTURES)
+    manifest = replace(
+        evaluation.model.manifest,
+        hyperparameters={"coreset_fraction": 0.01, "strides": [8, 16], "bank_limit": None},
+        weights_sha256="5" * 64,
+        findings={
+            "normal_boundary": [-0.123456, -2.5],
+            "boundary_score": 130.0,
+            "rules": {"fits": 12, "shrunk": 3},
+            "is_<b>": True,
+        },
+    )
+    evaluation = replace(evaluation, model=replace(evaluation.model, manifest=manifest))
+
+    page = written(evaluation, tmp_path / "report")
+
+    pairs = dict(itertools.pairwise(page.texts))
+    assert pairs["Coreset fraction"] == "0.01"
+    assert pairs["Strides"] == "8, 16"
+    assert pairs["Bank limit"] == "none"
+    assert pairs["Backbone weights SHA-256"] == "5" * 12 + "…"
+    assert pairs["Normal boundary"] == "-0.1235, -2.5"
+    assert pairs["Rules"] == "fits: 12, shrunk: 3"
+    assert pairs["Is <b>"] == "yes"
+    # The method's own threshold is a line among the scores, too.
+    assert "The method's own boundary: 130.0" in page.texts
+
+
+def test_images_without_a_mask_are_told_at_the_pixel_figures(
+    evaluated: Evaluated, root: Path, tmp_path: Path
+) -> None:
+    evaluated(PICTURES, masks=True)
+    (root / "ground_truth/blot/0_mask.png").unlink()
+
+    page = written(evaluated({}), tmp_path / "report")
+
+    assert page.row("Pixel AUROC")[1] == "5 of 6"
+    assert page.row("AUPRO")[1] == "5 of 6"
+    assert page.row("Image AUROC")[1] == ""
 
 
 def test_a_set_without_masks_says_so_and_shows_no_contours(
