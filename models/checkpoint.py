@@ -63,8 +63,8 @@ class Checkpoint:
                 tensors |= {
                     f"optimizer/{name}/{index}/{key}": value for key, value in state.items()
                 }
-        # Clones: safetensors refuses tensors that share memory.
-        plain = {name: value.detach().cpu().clone() for name, value in tensors.items()}
+        # Clones: safetensors refuses tensors that share memory, and transposed ones.
+        plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
         metadata = {"fingerprint": self._fingerprint, "facts": json.dumps(dict(facts))}
         building = self.file.with_name(f"{self.file.name}-{os.getpid()}")
         try:
@@ -77,6 +77,27 @@ class Checkpoint:
             ) from exc
         self._saved_at = time.monotonic()
 
+    def exists(self) -> bool:
+        """Whether a state of this training is stored.
+
+        Raises:
+            ArtifactError: if the file is another training's, or damaged.
+        """
+        if not self.file.exists():
+            return False
+        try:
+            with safe_open(self.file, framework="pt") as stored:
+                metadata = stored.metadata() or {}
+        except (OSError, SafetensorError) as exc:
+            raise self._damaged(exc) from exc
+        if metadata.get("fingerprint") != self._fingerprint:
+            raise ArtifactError(
+                f"{self.file} is an unfinished training with other images, settings, seed or "
+                "program version: give those again to go on with it, or remove the file to start "
+                "anew"
+            )
+        return True
+
     def restore(
         self, modules: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
     ) -> dict[str, Any] | None:
@@ -88,32 +109,29 @@ class Checkpoint:
         Raises:
             ArtifactError: if the file is another training's, or damaged.
         """
-        if not self.file.exists():
+        if not self.exists():
             return None
         try:
             with safe_open(self.file, framework="pt") as stored:
-                metadata = stored.metadata() or {}
+                metadata = stored.metadata()
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-            if metadata.get("fingerprint") != self._fingerprint:
-                raise ArtifactError(
-                    f"{self.file} is an unfinished training with other images, settings, seed or "
-                    "program version: give those again to go on with it, or remove the file to "
-                    "start anew"
-                )
             for name, module in modules.items():
                 module.load_state_dict(_below(f"module/{name}", tensors))
             for name, optimizer in optimizers.items():
                 _restore_optimizer(optimizer, _below(f"optimizer/{name}", tensors))
             facts: dict[str, Any] = json.loads(metadata["facts"])
         except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as exc:
-            raise ArtifactError(
-                f"{self.file} holds no unfinished training ({exc}): remove it to start anew"
-            ) from exc
+            raise self._damaged(exc) from exc
         return facts
 
     def discard(self) -> None:
         """Remove the stored state: the training is finished."""
         self.file.unlink(missing_ok=True)
+
+    def _damaged(self, exc: Exception) -> ArtifactError:
+        return ArtifactError(
+            f"{self.file} holds no unfinished training ({exc}): remove it to start anew"
+        )
 
 
 def _below(place: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -118,9 +118,12 @@ def train(
         preset=preset, engine=engine, backbone=backbone, weights=weights, settings=settings
     )
     checkpoint = Checkpoint(
-        out.with_name(f".{out.name}.unfinished"),
+        unfinished_file(out),
         _fingerprint(dataset, model, known, seed=seed, engine=asdict(engine)),
     )
+    # Here, so that a detector that keeps no state does not remove another's at its end.
+    if checkpoint.exists():
+        log.info("training.resumed", file=str(checkpoint.file))
 
     started = time.perf_counter()
     training_data = TrainingData(
@@ -166,6 +169,11 @@ def train(
         threshold=calibration.thresholds.reject,
         model_dir=str(out),
     )
+
+
+def unfinished_file(out: Path) -> Path:
+    """Where the state of an unfinished training to `out` is kept."""
+    return out.with_name(f".{out.name}.unfinished")
 
 
 def _fingerprint(dataset: Dataset, model: Detector, known: Sequence[Sample], **more: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linewatch.commands.options import json_file, with_settings
+from models.detector import detector_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,13 +28,19 @@ if TYPE_CHECKING:
     metavar="F",
     help="Frames per second of both cameras together; default: as fast as the workers keep up.",
 )
-@click.option("--detector", default="patchcore", show_default=True, metavar="NAME", help="Method.")
+@click.option(
+    "--detector",
+    default="patchcore",
+    show_default=True,
+    metavar="NAME",
+    help=f"Method: {', '.join(detector_names())}.",
+)
 @click.option("--no-dashboard", is_flag=True, help="Leave the dashboard out.")
 @click.option(
     "--data",
     default="elpv:mono",
     show_default=True,
-    help="Image set: elpv, elpv:mono, elpv:poly, or a folder in MVTec layout.",
+    help="Image set: elpv, elpv:mono, elpv:poly, or a folder in MVTec or VisA layout.",
 )
 @json_file
 @with_settings(

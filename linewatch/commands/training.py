@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linewatch.commands.options import LOGGING, json_file, with_settings
+from models.detector import detector_names
 
 if TYPE_CHECKING:
     from linewatch.loading import Loaded
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("data")
-@click.option("--detector", required=True, metavar="NAME", help="Method: patchcore ...")
+@click.option(
+    "--detector", required=True, metavar="NAME", help=f"Method: {', '.join(detector_names())}."
+)
 @click.option(
     "--out",
     required=True,
@@ -62,7 +65,14 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE",
     help="Change a hyper-parameter of the preset; may be repeated.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of every random choice.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of every random choice.",
+)
 @json_file
 @with_settings(LOGGING, quiet=True, review_rate="--review-rate", reject_rate="--reject-rate")
 def train(
@@ -81,14 +91,29 @@ def train(
 ) -> None:
     """Train a model on the good images of a data set.
 
-    DATA is a folder in MVTec layout (train/good, test/good, test/DEFECT, ground_truth), or elpv,
-    elpv:mono or elpv:poly for the solar cells of the package elpv-dataset.
+    DATA is a folder in MVTec layout (train/good, test/good, test/DEFECT, ground_truth), a
+    category's folder of VisA (with split_csv/1cls.csv beside it), or elpv, elpv:mono or elpv:poly
+    for the solar cells of the package elpv-dataset.
+
+    Ctrl-C stops it; where the method trains for long, the same command then goes on.
     """
     from linewatch.figures import print_figures, write_json
     from linewatch.progress import stage_progress
+    from linewatch.stopping import stopped_in_one_line
     from models.training import train as run
+    from models.training import unfinished_file
 
-    with stage_progress() as progress:
+    if kinds and not anomalies:
+        raise click.UsageError("--defect chooses among the known anomalies: give --anomalies too")
+    unfinished = unfinished_file(out)
+    if unfinished.exists():
+        click.echo(f"going on with the unfinished training in {unfinished}", err=True)
+
+    def advice() -> str:
+        again = "go on" if unfinished.exists() else "begin anew, nothing was kept"
+        return f"run the same command again to {again}"
+
+    with stopped_in_one_line(advice), stage_progress() as progress:
         report = run(
             data,
             detector=detector,
@@ -139,11 +164,12 @@ def evaluate(
     from linewatch.figures import print_figures, write_json
     from linewatch.progress import stage_progress
     from linewatch.report.folder import check_free
+    from linewatch.stopping import stopped_in_one_line
     from models.evaluation import evaluate_in_detail
 
     if report_dir:
         check_free(report_dir)
-    with stage_progress() as progress:
+    with stopped_in_one_line(lambda: "nothing was written"), stage_progress() as progress:
         evaluation = evaluate_in_detail(model_dir, data, progress=progress)
         figures = evaluation.report.to_json()
         if json_path:

@@ -74,6 +74,16 @@ def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
         Checkpoint(tmp_path / "state", "a").restore({}, {})
 
 
+def test_whether_there_is_a_state_to_go_on_from(tmp_path: Path) -> None:
+    assert not Checkpoint(tmp_path / "state", "a").exists()
+
+    Checkpoint(tmp_path / "state", "a").save({}, {}, {})
+
+    assert Checkpoint(tmp_path / "state", "a").exists()
+    with pytest.raises(ArtifactError, match="other images, settings, seed"):
+        Checkpoint(tmp_path / "state", "b").exists()
+
+
 def test_a_failed_saving_leaves_the_former_state(tmp_path: Path) -> None:
     net, optimizer = parts(torch.optim.Adam)
     checkpoint = Checkpoint(tmp_path / "state", "a")
