@@ -52,21 +52,12 @@ def choose_anomalies(
     """
     if count < 0:
         raise ValueError(f"anomalies is {count}, expected 0 or more")
-    by_kind: dict[str, list[Sample]] = defaultdict(list)
-    for sample in dataset.test:
-        if sample.is_anomalous:
-            by_kind[sample.defect].append(sample)
-    for kind in kinds:
-        if kind not in by_kind:
-            raise DatasetError(
-                f"{dataset.name} has no defect {kind!r}: its kinds are {', '.join(by_kind)}"
-            )
-    if kinds:
-        by_kind = {kind: by_kind[kind] for kind in kinds}
+    by_kind = _by_kind(dataset, kinds)
     available = sum(map(len, by_kind.values()))
     if count > available:
+        of = f" of {', '.join(by_kind)}" if kinds else ""
         raise DatasetError(
-            f"{count} known anomalies wanted, the test set has {available} defective images: "
+            f"{count} known anomalies wanted, the test set has {available} defective images{of}: "
             "ask for fewer"
         )
     if count == 0:
@@ -80,3 +71,16 @@ def choose_anomalies(
         rest += shuffled[share:]
     chosen += [rest[index] for index in rng.permutation(len(rest))[: count - len(chosen)]]
     return sorted(chosen, key=lambda sample: sample.name)
+
+
+def _by_kind(dataset: Dataset, kinds: Sequence[str]) -> dict[str, list[Sample]]:
+    """The defective test images of the wanted kinds; of all without any wanted."""
+    by_kind: dict[str, list[Sample]] = defaultdict(list)
+    for sample in dataset.test:
+        if sample.is_anomalous:
+            by_kind[sample.defect].append(sample)
+    for kind in kinds:
+        if kind not in by_kind:
+            known = ", ".join(by_kind) or "none, its test set has no defective images"
+            raise DatasetError(f"{dataset.name} has no defect {kind!r}: its kinds are {known}")
+    return {kind: by_kind[kind] for kind in kinds or by_kind}

@@ -114,6 +114,8 @@ def train(
     dataset = open_dataset(data)
     fitted, held_out = split_held_out(dataset.train, seed)
     known = choose_anomalies(dataset, anomalies, seed, kinds)
+    # Read before the backbone: a mask that does not fit is told at once.
+    shown = [known_anomaly(sample) for sample in known]
     model = kind.create(
         preset=preset, engine=engine, backbone=backbone, weights=weights, settings=settings
     )
@@ -129,7 +131,7 @@ def train(
     training_data = TrainingData(
         normal=training_images(fitted, *model.parameters.input_size),
         held_out=training_images(held_out, *model.parameters.input_size),
-        anomalies=[known_anomaly(sample) for sample in known],
+        anomalies=shown,
     )
     model.fit(training_data, seed=seed, progress=tell, checkpoint=checkpoint)
     calibration = calibrate(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -42,6 +44,25 @@ def refused(outcome: Outcome, *wanted: str) -> None:
         assert text in line
 
 
+def write(path: Path, value: int, size: tuple[int, int] = (40, 50)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full(size, value, dtype=np.uint8))
+    return path
+
+
+@pytest.fixture
+def bolts(tmp_path: Path) -> Path:
+    """A few grey pictures in MVTec layout: enough to be refused for what a test changes."""
+    root = tmp_path / "bolts"
+    for index in range(4):
+        write(root / f"train/good/{index}.png", 90 + index)
+    write(root / "test/good/9.png", 90)
+    for kind in ("dent", "scratch"):
+        write(root / f"test/{kind}/0.png", 140)
+        write(root / f"ground_truth/{kind}/0_mask.png", 255)
+    return root
+
+
 def test_a_missing_or_foreign_data_folder_is_one_line_and_writes_nothing(
     linewatch: Linewatch, tmp_path: Path
 ) -> None:
@@ -68,6 +89,60 @@ def test_an_unknown_detector_or_backbone_is_one_line_and_writes_nothing(
     )
 
     assert [path.name for path in tmp_path.iterdir() if "model" in path.name] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["--anomalies", 3], ["3 known anomalies wanted", "has 2 defective", "ask for fewer"]),
+        (["--anomalies", 2, "--defect", "dent"], ["has 1 defective images of dent"]),
+        (["--anomalies", 1, "--defect", "dnet"], ["no defect 'dnet'", "dent, scratch"]),
+        (["--defect", "dent"], ["--defect", "give --anomalies too"]),
+        (["--seed", -1], ["--seed", "-1"]),
+    ],
+)
+def test_known_anomalies_that_cannot_be_had_are_one_line(
+    linewatch: Linewatch, bolts: Path, tmp_path: Path, words: list[object], wanted: list[str]
+) -> None:
+    out = tmp_path / "model"
+
+    refused(linewatch("train", bolts, "--detector", "patchcore", "--out", out, *words), *wanted)
+
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "size", "wanted"),
+    [
+        (0, (40, 50), "0_mask.png marks no pixel"),
+        (255, (50, 40), "0_mask.png has 50 x 40 pixels"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_one_line_and_writes_nothing(
+    linewatch: Linewatch,
+    bolts: Path,
+    tmp_path: Path,
+    value: int,
+    size: tuple[int, int],
+    wanted: str,
+) -> None:
+    write(bolts / "ground_truth/dent/0_mask.png", value, size)
+    train = ["train", bolts, "--detector", "patchcore", "--out", tmp_path / "model"]
+
+    refused(linewatch(*train, "--anomalies", 2), wanted)
+
+    assert [path.name for path in tmp_path.iterdir() if "model" in path.name] == []
+
+
+def test_one_good_image_leaves_none_to_calibrate_on(
+    linewatch: Linewatch, bolts: Path, tmp_path: Path
+) -> None:
+    for index in range(1, 4):
+        (bolts / f"train/good/{index}.png").unlink()
+
+    outcome = linewatch("train", bolts, "--detector", "patchcore", "--out", tmp_path / "model")
+
+    refused(outcome, "1 good training image", "one to calibrate on")
 
 
 def test_a_report_is_refused_before_the_work_where_something_is_there(

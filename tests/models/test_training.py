@@ -6,9 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,81 +14,18 @@ import numpy as np
 import pytest
 
 from models.artifact import Manifest, manifest_sha256, verify
-from models.datasets import Dataset, Sample, open_dataset
+from models.datasets import open_dataset
 from models.errors import ArtifactError, DatasetError, ModelError, ShapeError
 from models.memory import peak_rss_mib
 from models.scorer import Scorer, load_scorer
-from models.splitting import choose_anomalies, split_held_out
+from models.splitting import choose_anomalies
 from models.training import TrainReport, train
 from models.weights import packaged_weights
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from models.detector import Scores
-
-
-def sample(name: str, defect: str = "good") -> Sample:
-    return Sample(name, Path(name), defect, None, "train" if defect == "good" else "test")
-
-
-GOOD = [sample(f"train/good/{index}.png") for index in range(10)]
-
-
-def dataset(**defects: int) -> Dataset:
-    test = [sample(f"test/{kind}/{n}.png", kind) for kind in defects for n in range(defects[kind])]
-    return Dataset("parts", GOOD, test)
-
-
-def test_a_fifth_of_the_good_images_is_held_out_by_seed() -> None:
-    fitted, held_out = split_held_out(GOOD, seed=0)
-
-    assert (len(fitted), len(held_out)) == (8, 2)
-    assert sorted(one.name for one in fitted + held_out) == [one.name for one in GOOD]
-    assert split_held_out(GOOD, seed=0) == (fitted, held_out)
-    assert any(split_held_out(GOOD, seed=seed)[1] != held_out for seed in range(1, 4))
-
-
-def test_two_images_are_one_to_fit_and_one_to_calibrate_on() -> None:
-    fitted, held_out = split_held_out(GOOD[:2], seed=0)
-
-    assert (len(fitted), len(held_out)) == (1, 1)
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_images_are_refused(count: int) -> None:
-    with pytest.raises(DatasetError, match=f"{count} good training image.*at least 2"):
-        split_held_out(GOOD[:count], seed=0)
-
-
-def test_known_anomalies_are_spread_over_the_kinds_of_defects() -> None:
-    # 10 // 3 = 3 of each, and one more of any.
-    chosen = choose_anomalies(dataset(crack=20, fray=4, hole=30), 10, seed=0)
-
-    counts = Counter(one.defect for one in chosen)
-    assert sorted(counts.values()) == [3, 3, 4]
-    assert len({one.name for one in chosen}) == 10
-
-
-def test_a_rare_defect_gives_what_it_has() -> None:
-    # 9 // 3 = 3 of each, but there is one fray only: the other two come from the rest.
-    counts = Counter(
-        one.defect for one in choose_anomalies(dataset(crack=9, fray=1, hole=9), 9, seed=3)
-    )
-
-    assert counts["fray"] == 1
-    assert counts.total() == 9
-
-
-def test_known_anomalies_depend_on_the_seed_only() -> None:
-    data = dataset(crack=20, fray=20)
-
-    assert choose_anomalies(data, 6, seed=1) == choose_anomalies(data, 6, seed=1)
-    assert choose_anomalies(data, 6, seed=1) != choose_anomalies(data, 6, seed=2)
-    assert choose_anomalies(data, 0, seed=1) == []
-
-
-def test_more_known_anomalies_than_there_are_are_refused() -> None:
-    with pytest.raises(DatasetError, match="4 known anomalies wanted, the test set has 3"):
-        choose_anomalies(dataset(crack=3), 4, seed=0)
 
 
 def test_peak_memory_is_that_of_this_process() -> None:
