@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.datasets import Dataset, Sample
-    from models.detector import Detector, Preset, Progress, TrainingImages
+    from models.datasets import Dataset
+    from models.detector import Detector, KnownAnomaly, Preset, Progress, TrainingImages
 
 log = structlog.get_logger()
 
@@ -121,7 +121,7 @@ def train(
     )
     checkpoint = Checkpoint(
         unfinished_file(out),
-        _fingerprint(dataset, model, known, seed=seed, engine=asdict(engine)),
+        _fingerprint(dataset, model, shown, seed=seed, engine=asdict(engine)),
     )
     # Here, so that a detector that keeps no state does not remove another's at its end.
     if checkpoint.exists():
@@ -178,18 +178,28 @@ def unfinished_file(out: Path) -> Path:
     return out.with_name(f".{out.name}.unfinished")
 
 
-def _fingerprint(dataset: Dataset, model: Detector, known: Sequence[Sample], **more: Any) -> str:
+def _fingerprint(
+    dataset: Dataset, model: Detector, shown: Sequence[KnownAnomaly], **more: Any
+) -> str:
     """Tells trainings apart that must not go on with each other's unfinished state."""
     facts = {
         "detector": model.name,
         "parameters": asdict(model.parameters),
         "weights": model.weights_sha256,
         "images": [(sample.name, sample.path.stat().st_size) for sample in dataset.train],
-        "anomalies": [sample.name for sample in known],
+        "anomalies": [(anomaly.name, _digest(anomaly)) for anomaly in shown],
         "code": importlib.metadata.version("linewatch"),
         **more,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(anomaly: KnownAnomaly) -> str:
+    """Of the pixels and of the mask, which somebody may have corrected since."""
+    digest = hashlib.sha256(anomaly.image.tobytes())
+    if anomaly.mask is not None:
+        digest.update(anomaly.mask.tobytes())
+    return digest.hexdigest()
 
 
 def _scores(images: TrainingImages, model: Detector, tell: Progress) -> NDArray[np.float32]:

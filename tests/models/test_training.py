@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 
+from models import training
 from models.artifact import Manifest, manifest_sha256, verify
 from models.datasets import open_dataset
 from models.errors import ArtifactError, DatasetError, ModelError, ShapeError
+from models.hyperparameters import Hyperparameters
 from models.memory import peak_rss_mib
 from models.scorer import Scorer, load_scorer
 from models.splitting import choose_anomalies
@@ -23,9 +27,8 @@ from models.training import TrainReport, train
 from models.weights import packaged_weights
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from models.detector import Scores
+    from models.checkpoint import Checkpoint
+    from models.detector import Scores, TrainingData
 
 
 def test_peak_memory_is_that_of_this_process() -> None:
@@ -264,6 +267,50 @@ def test_a_choice_that_cannot_be_leaves_nothing_behind(
         train(parts, out=tmp_path / "model", **choice)
 
     assert list(tmp_path.iterdir()) == []
+
+
+class Interrupted(Exception):
+    """Stands in for Ctrl-C."""
+
+
+class Interruptible:
+    """A detector whose fit keeps its state, and never ends."""
+
+    name = "interruptible"
+    parameters = Hyperparameters()
+    weights_sha256 = ""
+
+    @classmethod
+    def create(cls, **choices: object) -> Interruptible:
+        return cls()
+
+    def fit(self, data: TrainingData, *, checkpoint: Checkpoint, **more: object) -> None:
+        checkpoint.save({}, {}, {})
+        raise Interrupted
+
+
+def test_a_mask_that_was_corrected_does_not_go_into_the_unfinished_training(
+    parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "detector_class", lambda name: Interruptible)
+    copy = Path(shutil.copytree(parts, tmp_path / "parts"))
+    for index in range(4):
+        mask = copy / f"ground_truth/scratch/{index}_mask.bmp"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(mask), np.full((240, 240), 255, dtype=np.uint8))
+
+    def run() -> None:
+        train(copy, out=tmp_path / "model", anomalies=4)
+
+    with pytest.raises(Interrupted):
+        run()
+    with pytest.raises(Interrupted):  # as it was: it goes on
+        run()
+    corrected = np.zeros((240, 240), dtype=np.uint8)
+    corrected[100:140] = 255
+    cv2.imwrite(str(mask), corrected)  # as many bytes as before
+    with pytest.raises(ArtifactError, match="unfinished training with other images"):
+        run()
 
 
 @pytest.mark.slow
