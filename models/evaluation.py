@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -95,8 +96,8 @@ class Evaluation:
     samples: list[Sample]
     #: (B,) raw image scores.
     scores: NDArray[np.float64]
-    #: How many images of the set were left out since the model was shown them.
-    left_out: int
+    #: How many images of each kind of defect were left out since the model was shown them.
+    shown: dict[str, int]
 
     @property
     def is_anomalous(self) -> NDArray[np.bool_]:
@@ -166,8 +167,8 @@ def evaluate_model_in_detail(
     run = _score_all(model, samples, progress)
     report = _measure(model, samples, run)
     known = set(model.manifest.known_anomalies)
-    left_out = sum(sample.name in known for sample in dataset.test)
-    return Evaluation(report, model, dataset.name, samples, run.scores, left_out)
+    shown = Counter(sample.defect for sample in dataset.test if sample.name in known)
+    return Evaluation(report, model, dataset.name, samples, run.scores, dict(shown))
 
 
 def _measure(model: TrainedModel, samples: list[Sample], run: _Run) -> EvaluationReport:

@@ -25,7 +25,8 @@ def facts(evaluation: Evaluation, model_dir: Path, now: datetime) -> str:
     """The data, the model and its thresholds."""
     manifest, report = evaluation.model.manifest, evaluation.report
     defective = int(evaluation.is_anomalous.sum())
-    left_out = f"; {evaluation.left_out} shown in training left out" if evaluation.left_out else ""
+    apart = sum(evaluation.shown.values())
+    left_out = f"; {apart} shown in training left out" if apart else ""
     known = len(manifest.known_anomalies)
     shown = f" and {count(known)} defective ones" if known else ""
     calibration = manifest.calibration

@@ -114,18 +114,24 @@ def verdicts_table(evaluation: Evaluation) -> str:
 
 
 def defects_table(evaluation: Evaluation) -> str:
-    """Each type of defect: how many, how many escape, how well it stands out."""
+    """Each type of defect: how many, how many escape, how well it stands out.
+
+    Where the model was shown some, a column tells the types it knows from those it never saw.
+    """
+    knows = bool(evaluation.shown)
     defects = np.array([sample.defect for sample in evaluation.samples])
     rows = []
     for defect, auroc in evaluation.report.per_defect.items():
         part = rate(evaluation, defects == defect, "PASS")
         mark = ' class="wrong"' if part.count else ""
+        shown = f"<td>{count(evaluation.shown.get(defect, 0))}</td>" if knows else ""
         rows.append(
-            f"<tr><th>{escape(defect)}</th><td>{count(part.total)}</td>"
+            f"<tr><th>{escape(defect)}</th>{shown}<td>{count(part.total)}</td>"
             f"<td{mark}>{count(part.count)}</td><td>{percent(part.share)}</td>"
             f"<td>{interval(part)}</td><td>{area(auroc)}</td></tr>"
         )
-    head = _head("Type", "Images", "Escapes", "Escape rate", "95 % interval", "Image AUROC")
+    columns = ("Images", "Escapes", "Escape rate", "95 % interval", "Image AUROC")
+    head = _head("Type", *(["Shown in training"] if knows else []), *columns)
     return f'<table class="defects">{head}<tbody>{"".join(rows)}</tbody></table>'
 
 

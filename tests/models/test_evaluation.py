@@ -16,7 +16,12 @@ from models.calibration import Calibration, Thresholds
 from models.datasets import Dataset, open_dataset
 from models.detector import Scores
 from models.errors import ArtifactError, DatasetError
-from models.evaluation import EvaluationReport, evaluate, evaluate_model
+from models.evaluation import (
+    EvaluationReport,
+    evaluate,
+    evaluate_model,
+    evaluate_model_in_detail,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,8 +135,10 @@ def test_the_report_has_the_keys_of_the_contract(root: Path) -> None:
 def test_exactly_the_known_anomalies_are_left_out(root: Path) -> None:
     model = Brightness(manifest(["test/crack/1.png"]))
 
-    report = evaluate_model(model, open_dataset(root))
+    evaluation = evaluate_model_in_detail(model, open_dataset(root))
 
+    report = evaluation.report
+    assert evaluation.shown == {"crack": 1}
     assert report.images == 5
     # Without the crack of 110: 200 beats 3, 60 beats 1, of 6 pairs.
     assert report.image_auroc == pytest.approx(4 / 6)

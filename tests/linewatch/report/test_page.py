@@ -137,6 +137,15 @@ def test_the_page_names_every_setting_and_finding(
     assert "The method's own boundary: 130.0" in page.texts
 
 
+def test_types_of_defects_say_how_many_the_model_was_shown(
+    evaluated: Evaluated, tmp_path: Path
+) -> None:
+    page = written(evaluated(PICTURES | {"crack/9": 10}), tmp_path / "report")
+
+    assert page.row("crack")[:2] == ["1", "2"]
+    assert page.row("blot")[:2] == ["0", "1"]
+
+
 def test_images_without_a_mask_are_told_at_the_pixel_figures(
     evaluated: Evaluated, root: Path, tmp_path: Path
 ) -> None:
