@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,6 +13,7 @@ from linewatch.errors import ReportError
 from models.maps import heat_ends, heat_overlay
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,7 +45,7 @@ class Case:
     picture: str
     #: The picture under its anomaly map.
     overlay: str
-    #: The picture with the defect's outline; None without a mask.
+    #: The picture with the defect's outline; None where no mask marks one.
     contour: str | None
     #: Width over height.
     aspect: float
@@ -72,26 +74,62 @@ def choose(evaluation: Evaluation, size: int = GROUP_SIZE) -> tuple[list[int], .
 
 def write_groups(folder: Path, evaluation: Evaluation, progress: Progress | None) -> list[Group]:
     """Write the pictures of the chosen images below `folder`, and say what is where."""
+    tell = progress or (lambda _stage, _done, _total: None)
     (folder / PICTURES).mkdir()
     chosen = choose(evaluation)
-    total, done = sum(map(len, chosen)), 0
-    groups = []
+    total = sum(map(len, chosen))
+    maps: dict[int, NDArray[np.float32]] = {}
+    for place in chain.from_iterable(chosen):
+        image = evaluation.samples[place].image()
+        maps[place] = evaluation.model.score([image]).anomaly_maps[0]
+        tell("maps", len(maps), total)
+    thresholds = evaluation.model.thresholds
+    ends = heat_scale(
+        [float(maps[place].max()) for place in chosen[0]],
+        [float(maps[place].max()) for place in (*chosen[1], *chosen[2])],
+    ) or heat_ends(thresholds.review, thresholds.reject)
+    groups, done = [], 0
     for (name, title, text), places in zip(_GROUPS, chosen, strict=True):
         cases = []
         for number, place in enumerate(places, start=1):
-            cases.append(_write_case(folder, f"{name}-{number}", evaluation, place))
+            file = f"{name}-{number}"
+            cases.append(_write_case(folder, file, evaluation, place, maps[place], ends))
             done += 1
-            if progress is not None:
-                progress("pictures", done, total)
+            tell("pictures", done, total)
         groups.append(Group(title, text, cases))
     return [group for group in groups if group.cases]
+
+
+def heat_scale(
+    good_peaks: Sequence[float], defective_peaks: Sequence[float]
+) -> tuple[float, float] | None:
+    """Where the colour of the maps begins and where it is full, one scale for the whole page.
+
+    It begins where half of the shown good images, the worst ones, have no colour at all, and is
+    full at the peak of half of the defective ones. The thresholds do not serve: they are of image
+    scores, which some methods take before a map is smoothed.
+
+    Args:
+        good_peaks: highest map score of each shown good image.
+        defective_peaks: of each shown defective image.
+
+    Returns:
+        Both map scores; None without a good image or where no peak rises above the first.
+    """
+    if not good_peaks:
+        return None
+    begin = float(np.median(good_peaks))
+    ends = [float(np.median(defective_peaks))] if defective_peaks else []
+    ends.append(max([*defective_peaks, *good_peaks]))
+    return next(((begin, end) for end in ends if end > begin), None)
 
 
 _GROUPS = (
     (
         "good-highest",
         "Good images with the highest scores",
-        "The nearest to a false reject, or one. Look for dirt, other light, or a wrong label.",
+        "The nearest to a false reject, or one. Look for dirt, other light, or a wrong label. "
+        "All maps of this page have one scale; half of these stay without colour.",
     ),
     (
         "defective-lowest",
@@ -106,17 +144,21 @@ _GROUPS = (
 )
 
 
-def _write_case(folder: Path, name: str, evaluation: Evaluation, place: int) -> Case:
+def _write_case(
+    folder: Path,
+    name: str,
+    evaluation: Evaluation,
+    place: int,
+    anomaly_map: NDArray[np.float32],
+    ends: tuple[float, float],
+) -> Case:
     sample = evaluation.samples[place]
     image = sample.image()
     height, width = image.shape[:2]
     picture = _fit(image)
-    thresholds = evaluation.model.thresholds
-    low, high = heat_ends(thresholds.review, thresholds.reject)
-    anomaly_map = evaluation.model.score([image]).anomaly_maps[0]
-    overlay = heat_overlay(picture, anomaly_map, low=low, high=high, opacity=OPACITY)
+    overlay = heat_overlay(picture, anomaly_map, low=ends[0], high=ends[1], opacity=OPACITY)
     mask = sample.mask(height, width)
-    contour = None if mask is None else _outlined(picture, mask)
+    contour = _outlined(picture, mask) if mask is not None and mask.any() else None
     return Case(
         sample=sample,
         score=float(evaluation.scores[place]),

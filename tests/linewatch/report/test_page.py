@@ -16,7 +16,7 @@ import pytest
 
 import dashboard
 from linewatch.report import page as page_module
-from linewatch.report.cases import CONTOUR_RGB, choose
+from linewatch.report.cases import CONTOUR_RGB, choose, heat_scale
 from linewatch.report.page import write_report
 
 if TYPE_CHECKING:
@@ -225,6 +225,22 @@ def test_worst_and_best_are_chosen_and_none_twice(evaluated: Evaluated) -> None:
         ["test/blot/0.png", "test/crack/1.png"],
         ["test/crack/0.png"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("good", "defective", "ends"),
+    [
+        ([1.0, 3.0, 2.0], [4.0, 9.0, 6.0], (2.0, 6.0)),
+        ([1.0, 3.0, 2.0], [1.0, 1.5, 9.0], (2.0, 9.0)),  # half of the defects are not found
+        ([-3.0, -1.0], [], (-2.0, -1.0)),
+        ([2.0, 2.0], [1.0], None),
+        ([], [4.0], None),
+    ],
+)
+def test_the_maps_scale_goes_from_good_peaks_to_defective_ones(
+    good: list[float], defective: list[float], ends: tuple[float, float] | None
+) -> None:
+    assert heat_scale(good, defective) == ends
 
 
 def test_only_the_images_that_are_shown_are_scored_again(
