@@ -114,8 +114,6 @@ def summary(store: Store, sets: dict[str, str], seeds: Sequence[int] = SEEDS) ->
         _kinds_table(seen, sets[KINDS_SET], {"seen kinds": SEEN, "unseen kinds": _unseen(sets)}),
         "Pixel AUROC / AUPRO up to a false positive rate of 0.3, where there are masks:",
         _pixel_table(compared, sets),
-        "Seconds to fit in one thread:",
-        _seconds_table(compared, sets),
         "Differences of image AUROC, over the seeds that both have:",
         _wanted_table(compared, seen, sets),
     ]
@@ -166,21 +164,6 @@ def _pixel_table(compared: Comparison, sets: dict[str, str]) -> str:
 
     lines = [[r.label, *(cell(r, data) for data in with_masks.values())] for r in compared.rows]
     return markdown(["", *with_masks], lines)
-
-
-def _seconds_table(compared: Comparison, sets: dict[str, str]) -> str:
-    lines = [
-        [
-            row.label,
-            *(
-                in_words(compared.reported(row, data, "fit_seconds"), len(compared.seeds), 0)
-                for data in sets.values()
-            ),
-        ]
-        for row in compared.rows
-        if row.coreset is None
-    ]
-    return markdown(["", *sets], lines)
 
 
 def _wanted_table(compared: Comparison, seen: Comparison, sets: dict[str, str]) -> str:
