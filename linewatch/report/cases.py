@@ -28,6 +28,8 @@ GROUP_SIZE = 6
 EDGE_PX = 640
 JPEG_QUALITY = 88
 OPACITY = 0.75
+#: Share of the pixels of the shown good images that have no colour.
+GOOD_SHARE = 0.99
 PICTURES = "pictures"
 #: The contour's inner and outer colour: a bright line on a dark one is seen on every ground.
 CONTOUR_RGB = (92, 225, 255)
@@ -84,10 +86,9 @@ def write_groups(folder: Path, evaluation: Evaluation, progress: Progress | None
         maps[place] = evaluation.model.score([image]).anomaly_maps[0]
         tell("maps", len(maps), total)
     thresholds = evaluation.model.thresholds
-    ends = heat_scale(
-        [float(maps[place].max()) for place in chosen[0]],
-        [float(maps[place].max()) for place in (*chosen[1], *chosen[2])],
-    ) or heat_ends(thresholds.review, thresholds.reject)
+    good, *defective = ([maps[place] for place in places] for places in chosen)
+    ends = heat_scale(good, [*chain(*defective)])
+    ends = ends or heat_ends(thresholds.review, thresholds.reject)
     groups, done = [], 0
     for (name, title, text), places in zip(_GROUPS, chosen, strict=True):
         cases = []
@@ -101,26 +102,27 @@ def write_groups(folder: Path, evaluation: Evaluation, progress: Progress | None
 
 
 def heat_scale(
-    good_peaks: Sequence[float], defective_peaks: Sequence[float]
+    good: Sequence[NDArray[np.float32]], defective: Sequence[NDArray[np.float32]]
 ) -> tuple[float, float] | None:
     """Where the colour of the maps begins and where it is full, one scale for the whole page.
 
-    It begins where half of the shown good images, the worst ones, have no colour at all, and is
-    full at the peak of half of the defective ones. The thresholds do not serve: they are of image
-    scores, which some methods take before a map is smoothed.
+    It begins at the highest hundredth of the shown good pixels, and is full at the peak of half of
+    the shown defective images. The thresholds do not serve: they are of image scores, which some
+    methods take before a map is smoothed.
 
     Args:
-        good_peaks: highest map score of each shown good image.
-        defective_peaks: of each shown defective image.
+        good: maps (h, w) of the shown good images.
+        defective: of the shown defective ones.
 
     Returns:
-        Both map scores; None without a good image or where no peak rises above the first.
+        Both map scores; None without a good image or where nothing rises above the first.
     """
-    if not good_peaks:
+    if not good:
         return None
-    begin = float(np.median(good_peaks))
-    ends = [float(np.median(defective_peaks))] if defective_peaks else []
-    ends.append(max([*defective_peaks, *good_peaks]))
+    begin = float(np.quantile(np.concatenate([one.ravel() for one in good]), GOOD_SHARE))
+    peaks = [float(one.max()) for one in defective]
+    ends = [float(np.median(peaks))] if peaks else []
+    ends.append(max(float(one.max()) for one in (*good, *defective)))
     return next(((begin, end) for end in ends if end > begin), None)
 
 
@@ -129,7 +131,8 @@ _GROUPS = (
         "good-highest",
         "Good images with the highest scores",
         "The nearest to a false reject, or one. Look for dirt, other light, or a wrong label. "
-        "All maps of this page have one scale; half of these stay without colour.",
+        "All maps of this page have one scale: colour begins at the highest hundredth of what is "
+        "seen here, and is full at the peak of half of the defective images below.",
     ),
     (
         "defective-lowest",

@@ -20,7 +20,7 @@ from linewatch.report.cases import CONTOUR_RGB, choose, heat_scale
 from linewatch.report.page import write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from models.evaluation import Evaluation
 
@@ -228,19 +228,22 @@ def test_worst_and_best_are_chosen_and_none_twice(evaluated: Evaluated) -> None:
 
 
 @pytest.mark.parametrize(
-    ("good", "defective", "ends"),
+    ("good", "peaks", "ends"),
     [
-        ([1.0, 3.0, 2.0], [4.0, 9.0, 6.0], (2.0, 6.0)),
-        ([1.0, 3.0, 2.0], [1.0, 1.5, 9.0], (2.0, 9.0)),  # half of the defects are not found
-        ([-3.0, -1.0], [], (-2.0, -1.0)),
-        ([2.0, 2.0], [1.0], None),
-        ([], [4.0], None),
+        (range(101), [120, 900, 300], (99, 300)),
+        (range(101), [20, 30, 900], (99, 900)),  # half of the defects do not stand out
+        (range(-101, 0), [], (-2, -1)),
+        ([2, 2], [1], None),
+        ([], [4], None),
     ],
 )
-def test_the_maps_scale_goes_from_good_peaks_to_defective_ones(
-    good: list[float], defective: list[float], ends: tuple[float, float] | None
+def test_the_maps_scale_goes_from_the_highest_good_pixels_to_defective_peaks(
+    good: Sequence[int], peaks: list[int], ends: tuple[float, float] | None
 ) -> None:
-    assert heat_scale(good, defective) == ends
+    # Of 101 pixels of 0 to 100, the hundredth part that lies highest begins at 99.
+    maps = [np.array([good], np.float32)] if good else []
+
+    assert heat_scale(maps, [np.array([[0, peak]], np.float32) for peak in peaks]) == ends
 
 
 def test_only_the_images_that_are_shown_are_scored_again(
