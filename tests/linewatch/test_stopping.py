@@ -16,7 +16,10 @@ import pytest
 from linewatch.stopping import stopped_in_one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from conftest import Outcome
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -64,8 +67,13 @@ def test_a_helper_that_a_library_forked_ends_without_a_word(
 
 
 def started(*words: object) -> subprocess.Popen[str]:
+    """A command line in a process of its own, which keeps its state at every occasion."""
+    code = (
+        "import models.checkpoint; models.checkpoint.INTERVAL_S = 0; "
+        "from linewatch.cli import main; main()"
+    )
     return subprocess.Popen(
-        [sys.executable, "-m", "linewatch", *map(str, words)],
+        [sys.executable, "-c", code, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -91,3 +99,39 @@ def test_a_training_stopped_by_ctrl_c_leaves_nothing_and_says_so(
     )
     assert "Traceback" not in told
     assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_stopped_training_goes_on_with_the_same_command_and_no_other(
+    linewatch: Callable[..., Outcome], shared_data: Path, tmp_path: Path
+) -> None:
+    out, unfinished = tmp_path / "line4", tmp_path / ".line4.unfinished"
+    words = ["train", shared_data / "cookie", "--detector", "simplenet", "--out", out]
+    # 25 images of 32 x 32 patches, 512 at once: 50 steps an epoch.
+    for setting in ("hidden=32", "batch=512", "steps=600"):
+        words += ["--set", setting]
+    train = started(*words)
+    while not unfinished.exists():
+        assert train.poll() is None
+        time.sleep(0.02)
+
+    train.send_signal(signal.SIGTERM)
+    _, told = train.communicate(timeout=60)
+
+    assert train.returncode == 143
+    assert told.splitlines()[-1] == "linewatch: stopped; run the same command again to go on"
+    assert "Traceback" not in told
+    assert [path.name for path in tmp_path.glob("*line4*")] == [".line4.unfinished"]
+
+    other = linewatch(*words, "--seed", 1)
+    assert other.code == 2
+    assert f"{unfinished} is an unfinished training with other images, settings, seed" in other.err
+
+    resumed = linewatch(*words)
+    assert resumed.code == 0, resumed.err
+    first, *lines = resumed.err.splitlines()
+    assert first == f"going on with the unfinished training in {unfinished}"
+    begun = next(line for line in lines if line.startswith("discriminator: "))
+    assert 50 < int(begun.split()[1]) < 600
+    assert out.is_dir()
+    assert not unfinished.exists()
