@@ -57,7 +57,18 @@ def convert(graph: nn.Module, height: int, width: int) -> openvino.Model:
         exported = torch.export.export(graph, (example,), dynamic_shapes=({0: batch},))
     model = openvino.convert_model(exported)
     model.reshape(openvino.PartialShape([-1, height, width, 3]))
+    _rename(model)
     return model
+
+
+def _rename(model: openvino.Model) -> None:
+    """Number the nodes by their order: their own names count all nodes of this process.
+
+    The same network gives the same bytes then.
+    """
+    model.set_friendly_name("network")
+    for index, node in enumerate(model.get_ordered_ops()):
+        node.set_friendly_name(f"{node.get_type_name()}_{index}")
 
 
 def write(model: openvino.Model, file: Path) -> None:

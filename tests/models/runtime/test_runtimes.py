@@ -53,6 +53,16 @@ def images(count: int) -> np.ndarray:
     return np.random.default_rng(count).integers(0, 255, (count, HEIGHT, WIDTH, 3), dtype=np.uint8)
 
 
+def test_the_same_graph_gives_the_same_bytes(graph: nn.Module, tmp_path: Path) -> None:
+    files = [tmp_path / "first.xml", tmp_path / "again.xml"]
+
+    for file in files:
+        openvino_runtime.write(openvino_runtime.convert(graph, HEIGHT, WIDTH), file)
+
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert files[0].with_suffix(".bin").read_bytes() == files[1].with_suffix(".bin").read_bytes()
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_both_runtimes_agree_for_any_number_of_images(
     count: int, graph: nn.Module, converted: openvino.Model
