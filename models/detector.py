@@ -27,6 +27,7 @@ Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 #: Where each detector lives: imported when it is asked for, since some load torch.
 _DETECTORS = {
+    "bgad": ("models.bgad.detector", "Bgad"),
     "patchcore": ("models.patchcore.detector", "PatchCore"),
     "simplenet": ("models.simplenet.detector", "SimpleNet"),
 }
