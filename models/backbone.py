@@ -67,6 +67,14 @@ class Backbone(nn.Module):
         )
         return cast("list[Tensor]", levels)
 
+    def cut(self, strides: Sequence[int]) -> Backbone:
+        """The same network cut off after other levels of those it has; not to be used itself then.
+
+        Raises:
+            ModelError: if it has no level at a stride.
+        """
+        return Backbone(self.name, self._net, strides)
+
     def to_bytes(self) -> bytes:
         """The weights and the normalisation as safetensors; the same for the same weights."""
         return save({name: value.contiguous() for name, value in self.state_dict().items()})
@@ -88,7 +96,7 @@ def load_backbone(name: str, strides: Sequence[int], *, weights: Path | None = N
         ModelError: if timm knows no such backbone, or it has no level at a stride.
         WeightsError: if its weights cannot be had.
     """
-    net = _build(name)
+    net = build_classifier(name)
     source = load_weights(name, net, weights)
     log.info("backbone.loaded", backbone=name, weights=source)
     return Backbone(name, net, strides)
@@ -100,7 +108,7 @@ def restore_backbone(name: str, strides: Sequence[int], file: Path) -> Backbone:
     Raises:
         ArtifactError: if the file does not hold this backbone.
     """
-    backbone = Backbone(name, _build(name), strides)
+    backbone = Backbone(name, build_classifier(name), strides)
     try:
         backbone.load_state_dict(load_file(file), strict=True)
     except (OSError, SafetensorError, RuntimeError) as exc:
@@ -111,7 +119,12 @@ def restore_backbone(name: str, strides: Sequence[int], file: Path) -> Backbone:
     return backbone
 
 
-def _build(name: str) -> Any:
+def build_classifier(name: str) -> Any:
+    """timm's whole network of that name, in eval mode, without its pretrained weights.
+
+    Raises:
+        ModelError: if timm knows none.
+    """
     try:
         return timm.create_model(name, pretrained=False).eval()
     except RuntimeError as exc:

@@ -28,6 +28,8 @@ Progress: TypeAlias = "Callable[[str, int, int], None]"
 #: Where each detector lives: imported when it is asked for, since some load torch.
 _DETECTORS = {
     "bgad": ("models.bgad.detector", "Bgad"),
+    "cutpaste": ("models.cutpaste.detector", "CutPaste"),
+    "cutswap": ("models.cutswap.detector", "CutSwap"),
     "patchcore": ("models.patchcore.detector", "PatchCore"),
     "simplenet": ("models.simplenet.detector", "SimpleNet"),
 }
