@@ -91,8 +91,8 @@ def main(arguments: Sequence[str]) -> int:
         "accuracy",
         "Image AUROC of every detector: mean ± standard deviation over the seeds, of the last "
         "epoch. All are measured on the same images: the ten anomalies that BGAD is shown "
-        "(drawn by seed) are in nobody's test. No preset was chosen by a test image, but by the sets "
-        "that bench/development.py makes of training images.",
+        "(drawn by seed) are in nobody's test. No preset was chosen by a test image, but by the "
+        "sets that bench/development.py makes of training images.",
         f"fast presets, 256 px, seeds {', '.join(map(str, SEEDS))}, one thread a run; PatchCore's "
         "banks are limited to 4,000 patches, which on magnetic_tile is coreset 0.0064; "
         "banks at 0.001 are the first rows of these, as the choice is greedy",
