@@ -6,7 +6,7 @@ import argparse
 import statistics
 from typing import TYPE_CHECKING
 
-from bench.accuracy import PATCHCORE, SEEDS
+from bench.accuracy import PATCHCORE, PATCHCORE_SMALL, SEEDS, SMALL
 from bench.comparison import NONE, Comparison, Row, in_words, markdown
 from bench.development import SETS
 from bench.results import write_section
@@ -28,8 +28,11 @@ REFERENCE = Row(
             ("bank_limit", _FAST.bank_limit),
         ),
         apart=(),
+        smaller_coresets=(SMALL,),
     ),
 )
+REFERENCE_SMALL = Row("reference", "independent", REFERENCE.run, SMALL)
+ROWS = (PATCHCORE, REFERENCE, PATCHCORE_SMALL, REFERENCE_SMALL)
 #: Image AUROC; further apart in the mean over the seeds is not the same method.
 TOLERANCE = 0.005
 
@@ -41,11 +44,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--launcher", default="", help="command put before each run's: nice -n 5")
     options = parser.parse_args(arguments)
     store, sets = Store(), {name: str(data) for name, data in SETS.items()}
-    compared = Comparison(store, (PATCHCORE, REFERENCE), SEEDS)
+    compared = Comparison(store, ROWS, SEEDS)
     failed = []
     if not options.summary:
         failed = do_all(store, compared.runs(sets.values()), options.launcher)
-        compared = Comparison(store, (PATCHCORE, REFERENCE), SEEDS)
+        compared = Comparison(store, ROWS, SEEDS)
     write_section(
         "reference",
         "Image AUROC of PatchCore and of an independent implementation (timm in eager torch, its "
@@ -60,16 +63,20 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _table(compared: Comparison, sets: dict[str, str]) -> str:
-    lines, differences = [], []
-    for name, data in sets.items():
-        figures = [compared.aurocs(row, data) for row in compared.rows]
-        difference = compared.difference(PATCHCORE, REFERENCE, data)
-        if difference is not None:
-            differences.append(difference)
-        cells = [in_words(figure, len(compared.seeds), 4) for figure in figures]
-        lines.append([name, *cells, *_judged(difference)])
-    if len(differences) == len(sets):
-        lines.append(["mean", "", "", *_judged(statistics.mean(differences))])
+    lines = []
+    for ours, theirs, coreset in (
+        (PATCHCORE, REFERENCE, _FAST.coreset_fraction),
+        (PATCHCORE_SMALL, REFERENCE_SMALL, SMALL),
+    ):
+        differences = [compared.difference(ours, theirs, data) for data in sets.values()]
+        for (name, data), difference in zip(sets.items(), differences, strict=True):
+            figures = [compared.aurocs(row, data) for row in (ours, theirs)]
+            cells = [in_words(figure, len(compared.seeds), 4) for figure in figures]
+            lines.append([f"{name}, coreset {coreset}", *cells, *_judged(difference)])
+        known = [difference for difference in differences if difference is not None]
+        if len(known) == len(sets):
+            mean = statistics.mean(known)
+            lines.append([f"mean, coreset {coreset}", "", "", *_judged(mean)])
     return markdown(["", "PatchCore", "independent", "difference", "within 0.005"], lines)
 
 

@@ -41,7 +41,8 @@ WIDTH = 128
 def run_reference(run: Run) -> dict[str, Any]:
     """Fit on the images that a detector with this seed is fitted on, and score all test images.
 
-    Settings: `bank_limit` and `coreset_fraction`, as PatchCore's.
+    Settings: `bank_limit` and `coreset_fraction`, as PatchCore's. The choice is greedy, so a smaller
+    coreset is the beginning of a larger one.
     """
     torch.set_num_threads(run.threads)
     settings = dict(run.settings)
@@ -50,22 +51,34 @@ def run_reference(run: Run) -> dict[str, Any]:
     started = time.perf_counter()
     features = Features()
     patches = np.concatenate([features.of(sample) for sample in fitted])  # (N, D)
-    count = min(int(len(patches) * settings["coreset_fraction"]), settings["bank_limit"])
+    shares = (settings["coreset_fraction"], *run.smaller_coresets)
+    counts = [min(int(len(patches) * share), settings["bank_limit"]) for share in shares]
     rng = np.random.default_rng(run.seed)
-    bank = patches[greedy(project(patches, rng), count, rng)]
+    bank = patches[greedy(project(patches, rng), max(counts), rng)]
     seconds = time.perf_counter() - started
-    scores = np.array([distances(features.of(s), bank).max() for s in dataset.test])
-    is_anomalous = np.array([sample.is_anomalous for sample in dataset.test])
+    scores = np.array([_scores(features.of(s), bank, counts) for s in dataset.test])
     return {
         "trained": {"fit_seconds": round(seconds, 1), "peak_rss_mib": round(peak_rss_mib(), 1)},
         "measured": {
-            "": {
-                "report": {"image_auroc": image_auroc(scores, is_anomalous)},
-                "scores": {
-                    sample.name: [sample.defect, score]
-                    for sample, score in zip(dataset.test, scores.tolist(), strict=True)
-                },
-            }
+            name: _measured(dataset.test, scores[:, column])
+            for column, name in enumerate(("", *map(str, run.smaller_coresets)))
+        },
+    }
+
+
+def _scores(
+    patches: NDArray[np.float32], bank: NDArray[np.float32], counts: Sequence[int]
+) -> list[float]:
+    """An image's score with the first so many patches of the bank, for each count."""
+    return [float(distances(patches, bank[:count]).max()) for count in counts]
+
+
+def _measured(samples: Sequence[Sample], scores: NDArray[np.float64]) -> dict[str, Any]:
+    is_anomalous = np.array([sample.is_anomalous for sample in samples])
+    return {
+        "report": {"image_auroc": image_auroc(scores, is_anomalous)},
+        "scores": {
+            s.name: [s.defect, score] for s, score in zip(samples, scores.tolist(), strict=True)
         },
     }
 
