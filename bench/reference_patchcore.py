@@ -41,8 +41,8 @@ WIDTH = 128
 def run_reference(run: Run) -> dict[str, Any]:
     """Fit on the images that a detector with this seed is fitted on, and score all test images.
 
-    Settings: `bank_limit` and `coreset_fraction`, as PatchCore's. The choice is greedy, so a smaller
-    coreset is the beginning of a larger one.
+    Settings: `bank_limit` and `coreset_fraction`, as PatchCore's. The choice is greedy, so a
+    smaller coreset is the beginning of a larger one.
     """
     torch.set_num_threads(run.threads)
     settings = dict(run.settings)
