@@ -31,7 +31,7 @@ class BgadParameters(Hyperparameters):
     """BGAD's. Defaults: the fast preset."""
 
     #: Pixels per feature cell of the levels used, finest first.
-    strides: tuple[int, ...] = (4, 8, 16)
+    strides: tuple[int, ...] = (8, 16)
     #: All-in-one blocks of each level's flow.
     blocks: int = 6
     #: Channels of the position's code; a multiple of four.
@@ -49,7 +49,7 @@ class BgadParameters(Hyperparameters):
     position_batch: int = 4096
     #: Mini-batches that a level draws, with replacement, from each batch of images; None takes
     #: every position once, and drops what is left over.
-    mini_batches: int | None = 16
+    mini_batches: int | None = 30
     #: Share of abnormal positions in a drawn mini-batch, where there are any; None draws them as
     #: often as others. Counts only with `mini_batches`.
     abnormal_share: float | None = 0.125
@@ -83,7 +83,7 @@ class BgadParameters(Hyperparameters):
     #: False shows known anomalies only as they are.
     pseudo_anomalies: bool = True
     #: Pseudo anomalies made for each known anomaly with a mask, anew in each pass.
-    pseudo_per_anomaly: int = 5
+    pseudo_per_anomaly: int = 3
     #: How often each known anomaly appears in a pass.
     repeats: int = 5
     #: Whether pasted defects must lie on the part.
@@ -151,6 +151,7 @@ PRESETS: dict[Preset, BgadParameters] = {
         abnormal_share=None,
         learning_rate=2e-4,
         gradient_norm=None,
+        pseudo_per_anomaly=5,
         mask_cells="nearest",
     ),
 }

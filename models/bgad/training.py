@@ -70,8 +70,9 @@ def train_levels(
         SettingError: if a level would get too few positions to make a mini-batch.
         DivergedError: if a loss is not finite.
     """
-    material = Material(encode, data, parameters, seed=seed, progress=progress)
     levels = build_levels(channels, parameters, seed=seed)
+    check_enough(data.normal.count, [level.cells for level in levels], parameters)
+    material = Material(encode, data, parameters, seed=seed, progress=progress)
     for level, features in zip(levels, material.normal, strict=True):
         level.fit_scaling(features, parameters.scaling, seed=seed)
         level.to(device)
@@ -104,13 +105,9 @@ class FlowTraining:
         """Go through all epochs, from the checkpoint on if it holds some.
 
         Raises:
-            SettingError: if a level would get too few positions to make a mini-batch.
             DivergedError: if a loss is not finite.
         """
-        parameters = self._parameters
-        cells = [level.cells for level in self.levels]
-        check_enough(len(material.normal[0]), cells, parameters)
-        passes = parameters.meta_epochs * parameters.sub_epochs
+        passes = self._parameters.meta_epochs * self._parameters.sub_epochs
         for index in range(self._restored(checkpoint), passes):
             self._pass(index, passes, self._positions(material, index), progress)
             if checkpoint is not None and checkpoint.is_due():
