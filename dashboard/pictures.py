@@ -64,7 +64,7 @@ def of(frame: InspectionView) -> Picture | None:
     """What an inspection's pictures are made of; None if its frame was not kept."""
     if frame.image_key is None:
         return None
-    review, reject = frame.review_threshold, frame.reject_threshold
+    review, reject = frame.map_review, frame.map_reject
     if frame.map_key is None or frame.map_low is None or frame.map_high is None:
         return Picture(frame.image_key)
     if review is None or reject is None:

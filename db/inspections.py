@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Session
 
 #: A person looks at these.
@@ -37,6 +37,9 @@ class InspectionView:
     model_number: int | None
     review_threshold: float | None
     reject_threshold: float | None
+    #: The thresholds' counterparts for the peak of the anomaly map.
+    map_review: float | None
+    map_reject: float | None
     sequence: int
     part_id: str | None
     captured_at: datetime
@@ -192,6 +195,9 @@ def select_views() -> Select[*tuple[Any, ...]]:
             ModelVersion.number,
             ModelVersion.review_threshold,
             ModelVersion.reject_threshold,
+            # Models of the first format have none.
+            func.coalesce(_peaks("review"), ModelVersion.review_threshold),
+            func.coalesce(_peaks("reject"), ModelVersion.reject_threshold),
             Inspection.sequence,
             Inspection.part_id,
             Inspection.captured_at,
@@ -210,6 +216,11 @@ def select_views() -> Select[*tuple[Any, ...]]:
         .join(Camera, Camera.id == Inspection.camera_id)
         .outerjoin(ModelVersion, ModelVersion.id == Inspection.model_version_id)
     )
+
+
+def _peaks(verdict: str) -> ColumnElement[float]:
+    peak: ColumnElement[float] = ModelVersion.manifest["map_thresholds"][verdict].as_float()
+    return peak
 
 
 def _cameras(session: Session, line_id: int) -> list[tuple[int, str]]:

@@ -46,6 +46,9 @@ class Manifest:
     seed: int
     #: Where the verdicts begin, and what that rests on.
     calibration: Calibration
+    #: The same rates' values of the anomaly maps' peaks, for colouring: some methods take the image
+    #: score before the map is smoothed.
+    map_thresholds: Thresholds
     #: What else the detector found out in training and people may want to know, by name.
     findings: dict[str, Any]
     #: Good images used, those held out for the calibration included.
@@ -79,8 +82,13 @@ class Manifest:
             reject_rate=float(rates["reject_rate"]),
             count=int(rates["count"]),
         )
-        own = {field.name for field in fields(cls)} - {"calibration"}
-        return cls(calibration=calibration, **{name: stored[name] for name in own})
+        peaks = stored["map_thresholds"]
+        own = {field.name for field in fields(cls)} - {"calibration", "map_thresholds"}
+        return cls(
+            calibration=calibration,
+            map_thresholds=Thresholds(float(peaks["review"]), float(peaks["reject"])),
+            **{name: stored[name] for name in own},
+        )
 
 
 def check_free(folder: Path) -> None:

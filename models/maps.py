@@ -60,10 +60,14 @@ def decode_map(png: bytes, low: float, high: float) -> NDArray[np.float32]:
 
 
 def heat_ends(review: float, reject: float) -> tuple[float, float]:
-    """Scores at which the overlay begins and at which it is strongest.
+    """Map scores at which the overlay begins and at which it is strongest.
 
-    It begins as far below the review threshold as it is strongest above the reject threshold, so
-    that good parts look calm and a smoothed map of a flagged part still shows its spot.
+    It begins as far below `review` as it is strongest above `reject`, so that good parts look calm
+    and a smoothed map of a flagged part still shows its spot.
+
+    Args:
+        review: peak of the map that about as many good parts exceed as are flagged.
+        reject: likewise as are rejected.
     """
     reach = max(reject - review, 0.15 * abs(reject), 1e-6)
     return review - reach, reject + reach

@@ -134,11 +134,10 @@ def train(
         anomalies=shown,
     )
     model.fit(training_data, seed=seed, progress=tell, checkpoint=checkpoint)
-    calibration = calibrate(
-        _scores(training_data.held_out, model, tell),
-        review_rate=review_rate,
-        reject_rate=reject_rate,
-    )
+    scores, peaks = _held_out_scores(training_data.held_out, model, tell)
+    rates = {"review_rate": review_rate, "reject_rate": reject_rate}
+    calibration = calibrate(scores, **rates)
+    map_thresholds = calibrate(peaks, **rates).thresholds
     fit_seconds = time.perf_counter() - started
 
     manifest = Manifest(
@@ -151,6 +150,7 @@ def train(
         hyperparameters=model.parameters.stored(),
         seed=seed,
         calibration=calibration,
+        map_thresholds=map_thresholds,
         findings=model.findings,
         train_images=len(dataset.train),
         known_anomalies=[sample.name for sample in known],
@@ -202,12 +202,18 @@ def _digest(anomaly: KnownAnomaly) -> str:
     return digest.hexdigest()
 
 
-def _scores(images: TrainingImages, model: Detector, tell: Progress) -> NDArray[np.float32]:
+def _held_out_scores(
+    images: TrainingImages, model: Detector, tell: Progress
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scores of images, and peaks of their anomaly maps, both (images,)."""
     scores: list[NDArray[np.float32]] = []
+    peaks: list[NDArray[np.float32]] = []
     for batch in images.batches():
-        scores.append(model.score(batch).image_scores)
+        said = model.score(batch)
+        scores.append(said.image_scores)
+        peaks.append(said.anomaly_maps.max(axis=(1, 2)))
         tell("calibration", sum(map(len, scores)), images.count)
-    return np.concatenate(scores)
+    return np.concatenate(scores), np.concatenate(peaks)
 
 
 def _log_trained(manifest: Manifest, out: Path, fit_seconds: float) -> None:

@@ -39,6 +39,7 @@ MANIFEST = {
     "detector": "patchcore",
     "backbone": "tf_efficientnet_lite0",
     "thresholds": {"review": REVIEW_FROM, "reject": REJECT_FROM},
+    "map_thresholds": {"review": REVIEW_FROM, "reject": REJECT_FROM},
 }
 
 

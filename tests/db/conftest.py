@@ -23,6 +23,7 @@ MANIFEST = {
     "detector": "patchcore",
     "backbone": "tf_efficientnet_lite0",
     "thresholds": {"review": 1.0, "reject": 2.0},
+    "map_thresholds": {"review": 0.5, "reject": 1.5},
 }
 
 RowMaker = Callable[..., dict[str, Any]]

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from db import inspections
 from db.errors import NotFound
 from db.inspections import VerdictCounts
-from db.tables import Inspection, Verdict, utc_now
+from db.tables import Inspection, ModelVersion, Verdict, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -196,9 +196,22 @@ def test_one_inspection_is_shown_with_its_camera_and_thresholds(
 
     assert (view.camera, view.verdict, view.score) == ("right", Verdict.REJECT, 2.5)
     assert (view.model_number, view.review_threshold, view.reject_threshold) == (1, 1.0, 2.0)
+    assert (view.map_review, view.map_reject) == (0.5, 1.5)
     assert (view.map_key, view.awaits_review) == ("m", True)
     with pytest.raises(NotFound, match=f"no inspection {only + 1}"):
         inspections.get(session, only + 1)
+
+
+def test_maps_of_a_model_of_the_first_format_are_coloured_by_its_thresholds(
+    session: Session, make_row: RowMaker
+) -> None:
+    version = session.scalars(select(ModelVersion)).one()
+    version.manifest = {k: v for k, v in version.manifest.items() if k != "map_thresholds"}
+    inspections.record(session, [make_row("right", "REJECT", score=2.5, map_key="m")])
+
+    view = inspections.get(session, session.scalars(select(Inspection.id)).one())
+
+    assert (view.map_review, view.map_reject) == (1.0, 2.0)
 
 
 def test_an_uninspected_frame_is_shown_without_model(session: Session, make_row: RowMaker) -> None:

@@ -43,6 +43,7 @@ MANIFEST = Manifest(
     known_anomalies=["test/crack/3.png"],
     files={},
     code_version="0.1.0",
+    map_thresholds=Thresholds(0.5, 1.5),
     findings={},
 )
 

@@ -57,6 +57,7 @@ def manifest(known_anomalies: Sequence[str] = ()) -> Manifest:
         known_anomalies=list(known_anomalies),
         files={},
         code_version="0",
+        map_thresholds=Thresholds(0.5, 1.5),
         findings={},
     )
 

@@ -35,6 +35,7 @@ MANIFEST = Manifest(
     known_anomalies=["test/crack/9.png"],
     files={},
     code_version="0",
+    map_thresholds=Thresholds(0.5, 1.5),
     findings={},
 )
 

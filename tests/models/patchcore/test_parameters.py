@@ -31,6 +31,7 @@ def manifest(parameters: PatchCoreParameters, **changes: Any) -> Manifest:
         known_anomalies=[],
         files={},
         code_version="",
+        map_thresholds=Thresholds(0.5, 1.5),
         findings={},
     )
 
