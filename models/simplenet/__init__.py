@@ -8,8 +8,11 @@ Read beside the paper, in its order:
 - 3.5 loss and training: `loss`, `training`;
 - 3.6 scoring: `network.SimpleNetGraph`, `detector`.
 
-`scaling` is not in the paper. Its noise of 0.015 belongs to one backbone's feature scale; with
-features brought to a common scale first, one noise suits every backbone and set.
+Two things are not in the paper, for backbones other than its own. Its Gaussian noise of 0.015
+belongs to one backbone's feature scale, so `scaling` first brings features to a common one. And
+defects do not move features evenly in all directions, as Gaussian noise does, but along those in
+which good parts differ too: `noise` can take differences between good patches instead. The fast
+preset does both, the paper preset neither.
 
 Source: Liu et al., "SimpleNet: A Simple Network for Image Anomaly Detection and Localization", CVPR
 2023, and its released code. That code evaluates on the test images after every epoch and keeps the
