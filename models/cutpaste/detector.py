@@ -37,10 +37,11 @@ class TunedPatchCore:
 
     name: ClassVar[str]
     presets: ClassVar[Mapping[Preset, TuningParameters]]
+    parameters: TuningParameters
 
     def __init__(
         self,
-        parameters: Any,
+        parameters: TuningParameters,
         engine: Engine,
         weights_sha256: str,
         *,

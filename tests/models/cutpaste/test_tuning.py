@@ -36,6 +36,7 @@ PARAMETERS = CutPasteParameters(
     batch_images=2,
     head_width=16,
     backbone_lr=0.03,
+    train_batch_norm=True,
 )
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 64, 3), dtype=np.uint8)
 

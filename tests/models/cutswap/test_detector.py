@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
     "updates": 3,
     "batch_images": 2,
     "head_width": 16,
+    "train_batch_norm": True,
 }
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
 
@@ -82,6 +83,7 @@ def manifest(detector: CutSwap | CutPaste) -> Manifest:
         hyperparameters=json.loads(json.dumps(detector.parameters.stored())),
         seed=0,
         calibration=Calibration(Thresholds(1, 2), 0.1, 0.1, 9),
+        map_thresholds=Thresholds(1, 2),
         findings=json.loads(json.dumps(detector.findings)),
         train_images=6,
         known_anomalies=[],
