@@ -90,8 +90,8 @@ class CutPasteParameters(TuningParameters):
 
 # The fast preset was chosen for both methods together on the development sets
 # (`bench.development`), elpv-mono and magnetic_tile, with half the images and 40 to 60 updates. A
-# backbone_lr of 0.03 lost 0.07 to 0.11 of image AUROC on magnetic_tile; 0.003 and 0.01 changed it by
-# -0.01 to +0.03, no more than another choice of the coreset does, so the smaller one stands.
+# backbone_lr of 0.03 lost 0.07 to 0.11 of image AUROC on magnetic_tile; 0.003 and 0.01 changed it
+# by -0.01 to +0.03, no more than another choice of the coreset does, so the smaller one stands.
 # Statistics of batch normalisation that followed the few images gained 0.025 on elpv-mono at a
 # coreset of 1 % and lost 0.017 at a fifth of that. Windows of 64 pixels take a quarter of the time
 # of 128.
