@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-#: A row and a column, or a height and a width, in pixels.
-Pair: TypeAlias = "tuple[int, int]"
+    from models.cutpaste.patches import Pair
 
 #: How often a pair of anchors is drawn before the patches are moved or shrunk.
 DRAWS = 20

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from models.cutswap.anchors import Pair
+    from models.cutpaste.patches import Pair
     from models.cutswap.masks import SalientPixels
     from models.cutswap.parameters import CutSwapParameters
 

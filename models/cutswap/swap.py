@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from models.cutswap.anchors import Pair
+    from models.cutpaste.patches import Pair
 
 #: What a side is multiplied with to shrink it.
 _SHRINK = 0.8
