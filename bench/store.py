@@ -116,6 +116,8 @@ def _do(store: Store, run: Run, launcher: Sequence[str], lock: IO[bytes]) -> boo
         done = subprocess.run(
             command, env=environment, stdout=file, stderr=file, pass_fds=[lock.fileno()]
         )
-    last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-    print(f"  {'done' if done.returncode == 0 else 'FAILED'}: {''.join(last)}", flush=True)
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    said = lines[-1] if lines else "it said nothing"
+    verdict = "done" if done.returncode == 0 else f"FAILED with code {done.returncode}"
+    print(f"  {verdict}: {said}", flush=True)
     return done.returncode == 0
