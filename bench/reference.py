@@ -54,8 +54,8 @@ def main(arguments: Sequence[str]) -> int:
         "Image AUROC of PatchCore and of an independent implementation (timm in eager torch, its "
         "own resizing, projection and random choices, a greedy coreset that visits every patch "
         "for every choice, every distance in float64), on all test images. On cookie a coreset of "
-        "0.001 is 25 patches, and chance decides: on the same features, six seeds gave 0.79 to 1.00 "
-        "with the independent choice, 0.88 to 1.00 with the program's.",
+        "0.001 is 25 patches, and chance decides: on the same features, six seeds gave 0.79 to "
+        "1.00 with the independent choice, 0.88 to 1.00 with the program's.",
         f"{_FAST.backbone}, 256 px, strides {_FAST.strides}, 3x3 mean, coreset "
         f"{_FAST.coreset_fraction} of at most {_FAST.bank_limit} patches, seeds {SEEDS}; both "
         "are fitted on the same images, their random projections and first patches differ",
