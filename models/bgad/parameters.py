@@ -40,7 +40,7 @@ class BgadParameters(Hyperparameters):
     scaling: Scaling = "whiten"
 
     #: Epochs of the learning rate's schedule; the first sees normal images only.
-    meta_epochs: int = 25
+    meta_epochs: int = 20
     #: Passes over the images in a meta epoch.
     sub_epochs: int = 1
     #: Images whose positions are mixed; None mixes those of all images.
@@ -49,7 +49,7 @@ class BgadParameters(Hyperparameters):
     position_batch: int = 4096
     #: Mini-batches that a level draws, with replacement, from each batch of images; None takes
     #: every position once, and drops what is left over.
-    mini_batches: int | None = 30
+    mini_batches: int | None = 20
     #: Share of abnormal positions in a drawn mini-batch, where there are any; None draws them as
     #: often as others. Counts only with `mini_batches`.
     abnormal_share: float | None = 0.125
@@ -137,8 +137,8 @@ class BgadParameters(Hyperparameters):
 # cookie, with ten known anomalies, whitened features had 0.63 and 0.63 after 72 and 80 steps a
 # level, standardised ones 0.54 and 0.60. On magnetic_tile, without anomalies and on standardised
 # features, the level at stride 4 had 0.64 by itself, those at 8 and 16 had 0.77 and 0.78; it also
-# doubles the time of scoring. Code width, blocks, learning rate and the share of abnormal positions
-# were not compared. After 400 steps a level, with ten known anomalies and without: magnetic_tile
+# triples the time of scoring. Code width, blocks, learning rate and the share of abnormal positions
+# were not compared. With ten known anomalies and without: magnetic_tile
 # 0.884 and 0.743, elpv's monocrystalline cells 0.969 and 0.861.
 PRESETS: dict[Preset, BgadParameters] = {
     "fast": BgadParameters(),

@@ -27,10 +27,8 @@ class TorchRuntime:
         self._device = torch.device(device)
         graph = graph.eval().to(self._device)
         if device == "cuda":
-            graph = graph.half().to(memory_format=torch.channels_last)
-            for module in graph.modules():
-                if getattr(module, "full_precision", False):
-                    module.float()
+            halve(graph)
+            graph = graph.to(memory_format=torch.channels_last)
         self._graph = graph
 
     @torch.inference_mode()
@@ -41,3 +39,14 @@ class TorchRuntime:
         result = self._graph(pixels)
         outputs = result if isinstance(result, tuple) else (result,)
         return [output.float().cpu().numpy() for output in outputs]
+
+
+def halve(module: nn.Module) -> None:
+    """Make a network half precision in place, but for what is below a `full_precision` module."""
+    if getattr(module, "full_precision", False):
+        return
+    for child in module.children():
+        halve(child)
+    for own in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+        if own.is_floating_point():
+            own.data = own.data.half()

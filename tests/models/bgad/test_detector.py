@@ -94,6 +94,7 @@ def manifest(detector: Bgad) -> Manifest:
         hyperparameters=detector.parameters.stored(),
         seed=0,
         calibration=Calibration(Thresholds(1, 2), 0.1, 0.1, 9),
+        map_thresholds=Thresholds(1, 2),
         findings={},
         train_images=8,
         known_anomalies=[],

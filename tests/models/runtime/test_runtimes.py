@@ -12,7 +12,7 @@ from torch import nn
 from models.errors import ArtifactError
 from models.runtime import openvino_runtime
 from models.runtime.openvino_runtime import OpenVinoRuntime
-from models.runtime.torch_runtime import TorchRuntime
+from models.runtime.torch_runtime import TorchRuntime, halve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,6 +125,20 @@ def test_a_folder_that_cannot_be_written_to_is_named(
 
     with pytest.raises(ArtifactError, match="OpenVINO cannot write"):
         openvino_runtime.write(converted, tmp_path / "file" / "graph.xml")
+
+
+def test_half_precision_leaves_out_what_must_keep_its_digits() -> None:
+    exact = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    exact.full_precision = True
+    before = [value.clone() for value in exact.state_dict().values()]
+    whole = nn.Sequential(SmallGraph(), exact)
+
+    halve(whole)
+
+    assert {value.dtype for value in whole[0].state_dict().values()} == {torch.float16}
+    for value, was in zip(exact.state_dict().values(), before, strict=True):
+        assert value.dtype == was.dtype
+        assert torch.equal(value, was)
 
 
 @pytest.mark.cuda

@@ -85,6 +85,7 @@ def manifest(detector: SimpleNet) -> Manifest:
         hyperparameters=detector.parameters.stored(),
         seed=0,
         calibration=Calibration(Thresholds(1, 2), 0.1, 0.1, 9),
+        map_thresholds=Thresholds(1, 2),
         findings=detector.findings,
         train_images=10,
         known_anomalies=[],
