@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from models.detector import detector_class
+from models.runtime import choose_engine
 
 ROOT = Path(__file__).parents[1]
 #: What every run uses besides its detector.
@@ -30,17 +31,19 @@ REFERENCE = "reference"
 
 
 def code_digest(detector: str) -> str:
-    """The digest of all modules that `detector` and its measures are computed by."""
+    """The digest of all modules that compute `detector` and its measures on this machine."""
     own = (
         "bench.reference_patchcore"
         if detector == REFERENCE
         else detector_class(detector).__module__
     )
+    other = "torch" if choose_engine().runtime == "openvino" else "openvino"
+    unused = (*_DECIDES_NOTHING, f"models.runtime.{other}_runtime")
     waiting, digests = {own, *_SHARED}, {}
     while waiting:
         name = waiting.pop()
         file = _file_of(name)
-        if file is None or name.startswith(_DECIDES_NOTHING):
+        if file is None or name.startswith(unused):
             continue
         digests[name], imported = _read(file, file.stat().st_mtime_ns)
         waiting |= imported - digests.keys()

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from bench import code_digest as module
 from bench.code_digest import REFERENCE, code_digest
+from models.runtime import Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +74,21 @@ def test_words_hints_and_other_methods_do_not_count(
     (root / file).write_text(source.replace(old, new) + "\n")
 
     assert code_digest(REFERENCE) == before
+
+
+@pytest.mark.parametrize(("runtime", "counts"), [("torch", True), ("openvino", False)])
+def test_the_runtime_that_runs_here_counts(
+    root: Path, monkeypatch: pytest.MonkeyPatch, runtime: Literal["torch", "openvino"], counts: bool
+) -> None:
+    monkeypatch.setattr(module, "choose_engine", lambda: Engine("cpu", runtime))
+    (root / "models" / "used.py").write_text("import models.runtime.torch_runtime\n")
+    (root / "models" / "runtime").mkdir()
+    file = root / "models" / "runtime" / "torch_runtime.py"
+    file.write_text("half = True\n")
+    before = code_digest(REFERENCE)
+    file.write_text("half = False\n")
+
+    assert (code_digest(REFERENCE) != before) is counts
 
 
 def test_the_programs_own_detector_is_found() -> None:
