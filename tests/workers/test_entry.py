@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,7 @@ from sqlalchemy.orm import Session
 from db.lines import add_line
 from db.tables import Line
 from workers.active_models import ActiveModels
-from workers.config import ScoringConfig
-from workers.entry import run_worker, warm_up
+from workers.entry import warm_up
 from workers.rq_worker import ScoringWorker
 
 if TYPE_CHECKING:
@@ -56,33 +56,48 @@ def test_one_lines_broken_model_does_not_keep_the_others_cold(
     assert len(tried) == 2
 
 
-@pytest.mark.usefixtures("signal_handlers", "line")
+#: A worker that loses Redis in its first job, and is sent SIGTERM before its second round.
+INTERRUPTED = """
+import os, signal, sys
+from redis.exceptions import ConnectionError as RedisConnectionError
+import workers.entry
+from workers.config import ScoringConfig
+from workers.rq_worker import ScoringWorker
+
+def lose_redis(worker, **_):
+    worker._state = "busy"
+    worker._install_signal_handlers()
+    raise RedisConnectionError("gone")
+
+rounds = []
+
+def send_signal(_):
+    rounds.append(1)
+    assert len(rounds) == 1, "the signal was lost"
+    os.kill(os.getpid(), signal.SIGTERM)
+
+ScoringWorker.work = lose_redis
+workers.entry.time.sleep = send_signal
+redis_url, database_url, store_url = sys.argv[1:]
+workers.entry.run_worker(
+    redis_url=redis_url, database_url=database_url, store_url=store_url, config=ScoringConfig()
+)
+print("ended after", len(rounds), "round")
+"""
+
+
+@pytest.mark.usefixtures("line")
 def test_a_signal_between_two_rounds_ends_a_worker_that_lost_redis_in_a_job(
-    redis_url: str, context: WorkerContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, context: WorkerContext, tmp_path: Path
 ) -> None:
-    def lose_redis(worker: ScoringWorker, **_: object) -> None:
-        worker._state = "busy"
-        worker._install_signal_handlers()  # type: ignore[no-untyped-call]
-        raise RedisConnectionError("gone")
+    # In a process of its own: a signal is not to meet what other tests left in this one.
+    database_url = context.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", INTERRUPTED, redis_url, database_url, str(tmp_path / "store")]
 
-    rounds = []
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    def send_signal(_: float) -> None:
-        rounds.append(1)
-        assert len(rounds) == 1, "the signal was lost"
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(ScoringWorker, "work", lose_redis)
-    monkeypatch.setattr("workers.entry.time.sleep", send_signal)
-
-    run_worker(
-        redis_url=redis_url,
-        database_url=str(context.engine.url),
-        store_url=str(tmp_path / "store"),
-        config=ScoringConfig(),
-    )
-
-    assert rounds == [1]
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "ended after 1 round"
 
 
 def test_a_worker_whose_redis_is_gone_ends_its_listening_thread(
