@@ -30,7 +30,7 @@ CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 90_000
 #: Gloves: no target is smaller than this.
 TARGET_PX = 56
 #: deciding.MIN_LOOK_S, and what a busy machine takes to draw the card: a press that comes earlier
