@@ -89,17 +89,34 @@ class EmbeddingGraph(nn.Module):
 
 
 class LevelsGraph(nn.Module):
-    """From camera pixels to the backbone's levels as they are, for any runtime."""
+    """From camera pixels to the backbone's levels, each by itself, for any runtime."""
 
-    def __init__(self, backbone: Backbone) -> None:
-        """Give all levels of `backbone`."""
+    def __init__(self, backbone: Backbone, neighbourhood: int = 1) -> None:
+        """Give all levels of `backbone`, as `neighbourhood_means` of that side."""
         super().__init__()
         self.backbone = backbone
+        self.neighbourhood = neighbourhood
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Extract (B, H, W, 3) RGB pixels, 0 to 255, as one (B, h, w, C) a level, finest first."""
-        return tuple(level.permute(0, 2, 3, 1) for level in self.backbone(images))
+        levels = neighbourhood_means(self.backbone(images), self.neighbourhood)
+        return tuple(level.permute(0, 2, 3, 1) for level in levels)
+
+
+def neighbourhood_means(levels: Sequence[Tensor], side: int) -> list[Tensor]:
+    """The mean of `side` x `side` neighbours, those inside the level, at each position.
+
+    Args:
+        levels: (B, C, h, w) each.
+        side: odd; 1 gives the levels as they are.
+    """
+    if side == 1:
+        return list(levels)
+    return [
+        F.avg_pool2d(level, side, stride=1, padding=side // 2, count_include_pad=False)
+        for level in levels
+    ]
 
 
 def pooling_matrix(inputs: int, outputs: int) -> Tensor:

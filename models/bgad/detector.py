@@ -132,7 +132,8 @@ class Bgad:
         assert self._backbone is not None  # noqa: S101 - only a loaded one has none
         # A copy: on CUDA the graph is changed in place.
         net = copy.deepcopy(self._backbone)
-        encoder = compile_graph(LevelsGraph(net), net, *self.parameters.input_size, self._engine)
+        graph = LevelsGraph(net, self.parameters.neighbourhood)
+        encoder = compile_graph(graph, net, *self.parameters.input_size, self._engine)
         levels, maps = train_levels(
             encoder.run,
             self._backbone.channels,
@@ -194,4 +195,4 @@ class Bgad:
     ) -> ScoreGraph:
         from models.bgad.graph import ScoreGraph
 
-        return ScoreGraph(net, levels, constants.maxima, *self.parameters.input_size)
+        return ScoreGraph(net, levels, constants.maxima, self.parameters)

@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.bgad.flow import CLAMP, log_likelihood
+from models.features import neighbourhood_means
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from models.backbone import Backbone
     from models.bgad.level import LevelFlow
+    from models.bgad.parameters import BgadParameters
 
 #: FrEIA scales a subnet's output by it.
 _SUBNET_SCALE = 0.1
@@ -40,8 +42,7 @@ class ScoreGraph(nn.Module):
         backbone: Backbone,
         levels: Sequence[LevelFlow],
         maxima: Sequence[float],
-        height: int,
-        width: int,
+        parameters: BgadParameters,
     ) -> None:
         """Join them.
 
@@ -49,17 +50,18 @@ class ScoreGraph(nn.Module):
             backbone: cut at the levels' strides.
             levels: trained flows, finest first.
             maxima: largest log-likelihood of held-out good images, of each level.
-            height: H of images and map.
-            width: W of both.
+            parameters: the size (H, W) of images and map, and what the flows were given.
         """
         super().__init__()
         self.backbone = backbone
+        self.neighbourhood = parameters.neighbourhood
+        height, width = parameters.input_size
         self.head = LikelihoodMap(levels, maxima, height, width)
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Score (B, H, W, 3) RGB pixels, 0 to 255, as a map (B, H, W)."""
-        scores: Tensor = self.head(self.backbone(images))
+        scores: Tensor = self.head(neighbourhood_means(self.backbone(images), self.neighbourhood))
         return scores
 
 
@@ -72,7 +74,7 @@ class LikelihoodMap(nn.Module):
     def __init__(
         self, levels: Sequence[LevelFlow], maxima: Sequence[float], height: int, width: int
     ) -> None:
-        """See `ScoreGraph`."""
+        """See `ScoreGraph`; maps are (height, width)."""
         super().__init__()
         self._levels = nn.ModuleList(_FixedLevel(level) for level in levels)
         self._maxima = [float(maximum) for maximum in maxima]

@@ -68,9 +68,12 @@ class LevelFlow(nn.Module):
         Returns:
             (n,). The scaling's constant determinant is left out.
         """
-        scaled = (features - self.mean) @ self.scale
-        likelihood: Tensor = self.flow(scaled, self.codes[cells])
+        likelihood: Tensor = self.flow(self.scaled(features), self.codes[cells])
         return likelihood
+
+    def scaled(self, features: Tensor) -> Tensor:
+        """What the flow is given of (n, C) features."""
+        return (features - self.mean) @ self.scale
 
     @torch.no_grad()
     def fit_scaling(self, features: NDArray[np.float16], kind: Scaling, *, seed: int) -> None:

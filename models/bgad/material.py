@@ -57,6 +57,7 @@ class Material:
         self._parameters = parameters
         #: Of the normal images, a level each: (images, h, w, C).
         self.normal = cache_features(encode, data.normal, progress)
+        self._good = [Group.of_normal(level) for level in self.normal]
         shown = data.anomalies if parameters.push_pull else ()
         self._known = self._encoded([(one.image, one.mask) for one in shown])
         drawn = [one for one in shown if one.mask is not None]
@@ -71,10 +72,16 @@ class Material:
                 seed=seed,
             )
 
+    def mark_rare(self, rare: Sequence[NDArray[np.int64]]) -> None:
+        """Remember which positions of the normal images are rare, a level each."""
+        self._good = [
+            Group.of_normal(level, places) for level, places in zip(self.normal, rare, strict=True)
+        ]
+
     def normal_positions(self) -> list[LevelPositions]:
         """What each level learns from while it sees normal images only."""
         entries = np.arange(len(self.normal[0]))
-        return [LevelPositions([Group.of_normal(level)], entries) for level in self.normal]
+        return [LevelPositions([group], entries) for group in self._good]
 
     def all_positions(self, pass_index: int, levels: Sequence[LevelFlow]) -> list[LevelPositions]:
         """What each level learns from in a pass with known and pseudo anomalies.
@@ -93,13 +100,9 @@ class Material:
         entries = np.concatenate([np.arange(normal), repeated, pseudo])
         return [
             LevelPositions(
-                [
-                    Group.of_normal(self.normal[index]),
-                    *(self._group(encoded, index, level) for encoded in shown),
-                ],
-                entries,
+                [good, *(self._group(encoded, index, level) for encoded in shown)], entries
             )
-            for index, level in enumerate(levels)
+            for index, (level, good) in enumerate(zip(levels, self._good, strict=True))
         ]
 
     def _drawn(self, pass_index: int) -> _Encoded | None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from models.bgad.parameters import BgadParameters, MaskCells
 
-NORMAL, ABNORMAL, LEFT_OUT = 0, 1, 2
+#: What a position counts as; a rare one is normal too.
+NORMAL, ABNORMAL, LEFT_OUT, RARE = range(4)
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,19 @@ class Group:
 
     #: (images, h, w, C).
     features: NDArray[np.float16]
-    #: (images, h * w): NORMAL, ABNORMAL or LEFT_OUT.
+    #: (images, h * w): NORMAL, ABNORMAL, LEFT_OUT or RARE.
     labels: NDArray[np.uint8]
 
     @classmethod
-    def of_normal(cls, features: NDArray[np.float16]) -> Group:
-        """Images of which every cell is normal."""
+    def of_normal(
+        cls, features: NDArray[np.float16], rare: NDArray[np.int64] | None = None
+    ) -> Group:
+        """Images of which every cell is normal, and some are `rare`: (n,), image * h * w + cell."""
         cells = features.shape[1] * features.shape[2]
-        return cls(features, np.full((len(features), cells), NORMAL, dtype=np.uint8))
+        labels = np.full(len(features) * cells, NORMAL, dtype=np.uint8)
+        if rare is not None:
+            labels[rare] = RARE
+        return cls(features, labels.reshape(-1, cells))
 
 
 class MiniBatch(NamedTuple):
@@ -110,16 +116,19 @@ def _draws(
 ) -> Iterator[NDArray[np.int64]]:
     """Draw positions with replacement, so that no level can run out of them."""
     flat = labels.reshape(-1)
-    abnormal = np.flatnonzero(flat == ABNORMAL)
+    abnormal, rare = np.flatnonzero(flat == ABNORMAL), np.flatnonzero(flat == RARE)
     share = parameters.abnormal_share if len(abnormal) else 0.0
-    others = np.flatnonzero(flat != LEFT_OUT if share is None else flat == NORMAL)
+    others = np.flatnonzero(
+        flat != LEFT_OUT if share is None else (flat == NORMAL) | (flat == RARE)
+    )
     of_abnormal = int((share or 0.0) * parameters.position_batch)
+    of_normal = parameters.position_batch - of_abnormal
+    of_rare = int((parameters.rare_share or 0.0) * of_normal) if len(rare) else 0
+    drawn_from = [(others, of_normal - of_rare), (rare, of_rare), (abnormal, of_abnormal)]
     for _ in range(parameters.mini_batches or 0):
-        drawn = others[rng.integers(len(others), size=parameters.position_batch - of_abnormal)]
-        if of_abnormal:
-            pushed = abnormal[rng.integers(len(abnormal), size=of_abnormal)]
-            drawn = np.concatenate([drawn, pushed])
-        yield drawn
+        yield np.concatenate(
+            [places[rng.integers(len(places), size=n)] for places, n in drawn_from if n]
+        )
 
 
 def batches_of_images(

@@ -12,6 +12,7 @@ from models.bgad.level import LevelFlow, build_levels
 from models.bgad.loss import bgad_loss
 from models.bgad.material import Material
 from models.bgad.positions import batches_of_images, check_enough
+from models.bgad.rarity import rare_positions
 from models.bgad.schedule import learning_rate
 from models.errors import DivergedError
 from models.feature_cache import cache_features
@@ -75,6 +76,14 @@ def train_levels(
     material = Material(encode, data, parameters, seed=seed, progress=progress)
     for level, features in zip(levels, material.normal, strict=True):
         level.fit_scaling(features, parameters.scaling, seed=seed)
+    if parameters.mini_batches is not None and parameters.rare_share is not None:
+        material.mark_rare(
+            [
+                rare_positions(level, features, parameters.rare_positions, seed=seed)
+                for level, features in zip(levels, material.normal, strict=True)
+            ]
+        )
+    for level in levels:
         level.to(device)
     training = FlowTraining(levels, parameters, seed=seed)
     training.run(material, progress=progress, checkpoint=checkpoint)

@@ -6,7 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.features import MeanAggregation, OfficialAggregation, pooling_matrix
+from models.features import (
+    MeanAggregation,
+    OfficialAggregation,
+    neighbourhood_means,
+    pooling_matrix,
+)
 
 
 def unfold_and_pool(levels: list[torch.Tensor], width: int) -> torch.Tensor:
@@ -55,6 +60,18 @@ def test_pooling_matrix_is_adaptive_average_pooling() -> None:
     expected = torch.tensor([[3, 3, 0, 0, 0], [0, 2, 2, 2, 0], [0, 0, 0, 3, 3]]) / 6
 
     torch.testing.assert_close(pooling_matrix(5, 3), expected.double())
+
+
+def test_neighbourhood_means_count_only_what_lies_inside() -> None:
+    level = torch.arange(12.0).reshape(1, 1, 3, 4)
+
+    (means,) = neighbourhood_means([level], 3)
+
+    # The corner has 0, 1, 4 and 5; row 1, column 2 has 1 to 3, 5 to 7 and 9 to 11.
+    assert means[0, 0, 0, 0] == 2.5
+    assert means[0, 0, 1, 2] == 6
+    (alone,) = neighbourhood_means([level], 1)
+    torch.testing.assert_close(alone, level)
 
 
 def test_mean_aggregation_averages_neighbours_and_joins_channels() -> None:

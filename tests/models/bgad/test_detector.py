@@ -13,13 +13,14 @@ import torch
 from models.artifact import FORMAT, Manifest
 from models.backbone import Backbone
 from models.bgad.detector import FLOWS_FILE, Bgad
-from models.bgad.graph import ScoreGraph
+from models.bgad.graph import LogUpsample, ScoreGraph
 from models.bgad.level import build_levels
 from models.bgad.parameters import PRESETS, BgadParameters
 from models.bgad.training import train_levels
 from models.calibration import Calibration, Thresholds
 from models.detector import KnownAnomaly, TrainingData, TrainingImages
 from models.errors import ArtifactError, ModelError, NotFittedError
+from models.features import LevelsGraph
 from models.preprocessing import to_batch
 from models.runtime import Engine
 
@@ -176,6 +177,20 @@ def test_files_of_another_detector_are_refused(saved: tuple[Bgad, Path], tmp_pat
         Bgad.load(tmp_path, manifest(saved[0]), OPENVINO)
 
 
+@torch.inference_mode()
+def test_flows_score_what_they_were_trained_on() -> None:
+    parameters = replace(PARAMETERS, strides=(8,), neighbourhood=3)
+    net = backbone(BACKBONE, (8,))
+    (level,) = build_levels(net.channels, parameters, seed=0)
+    batch = torch.from_numpy(np.stack([grain(1), grain(2)]))
+
+    scores = ScoreGraph(net, [level], [0.5], parameters)(batch)
+
+    (features,) = LevelsGraph(net, 3)(batch)
+    expected = LogUpsample(level.grid, SIZE, SIZE)(level.maps(features.numpy()) - 0.5)
+    torch.testing.assert_close(scores, -expected, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_the_paper_preset_takes_a_step_and_scores() -> None:
     # The published network and size, with random weights; fewer and smaller steps.
@@ -209,7 +224,7 @@ def test_the_paper_preset_takes_a_step_and_scores() -> None:
     start = build_levels(net.channels, parameters, seed=0)
     for level, first in zip(levels, start, strict=True):
         assert not torch.equal(next(level.flow.parameters()), next(first.flow.parameters()))
-    graph = ScoreGraph(net, levels, [float(level.max()) for level in maps], 256, 256)
+    graph = ScoreGraph(net, levels, [float(level.max()) for level in maps], parameters)
     scores = graph(torch.from_numpy(to_batch([grain(50)], 256, 256)))
     assert scores.shape == (1, 256, 256)
     assert torch.isfinite(scores).all()

@@ -22,6 +22,7 @@ def test_the_paper_preset_is_the_published_one() -> None:
     assert (paper.repeats, paper.pseudo_per_anomaly, paper.focal) == (5, 5, True)
     assert (paper.likelihood, paper.violators, paper.warm_up) == ("log_sigmoid", "mean", "ramp")
     assert (paper.scaling, paper.gradient_norm, paper.mask_cells) == ("none", None, "nearest")
+    assert (paper.neighbourhood, paper.rare_share) == (1, None)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,8 @@ def test_the_paper_preset_is_the_published_one() -> None:
         ("strides", "[16, 8]", "finest first"),
         ("position_channels", 6, "multiple of 4"),
         ("violators", "median", "violators"),
+        ("neighbourhood", 2, "neighbourhood is 2, expected an odd number"),
+        ("rare_share", 1.0, "rare_share is 1.0, expected a share"),
     ],
 )
 def test_values_out_of_range_are_refused(name: str, value: Any, message: str) -> None:

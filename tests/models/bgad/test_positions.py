@@ -12,6 +12,7 @@ from models.bgad.positions import (
     ABNORMAL,
     LEFT_OUT,
     NORMAL,
+    RARE,
     Group,
     LevelPositions,
     batches_of_images,
@@ -86,6 +87,37 @@ def test_without_a_share_abnormal_positions_come_as_they_fall() -> None:
 
     # One of eight.
     assert first.abnormal.double().mean().item() == pytest.approx(1 / 8, abs=0.03)
+
+
+def test_rare_positions_come_more_often_and_are_normal() -> None:
+    positions = LevelPositions(
+        [
+            Group.of_normal(group(0, [[NORMAL] * 3] * 2).features, np.array([4])),
+            group(10, [[LEFT_OUT, ABNORMAL, NORMAL]]),
+        ],
+        np.array([0, 1, 2]),
+    )
+    parameters = replace(DRAWN, position_batch=4000, rare_share=0.5)
+
+    batch, _ = positions.mini_batches(np.arange(3), parameters, rng())
+
+    # Of 3,000 normal ones half are the rare one; the others are drawn evenly of all seven.
+    assert int(batch.abnormal.sum()) == 1000
+    is_rare = batch.features[:, 0] == 4
+    assert not batch.abnormal[is_rare].any()
+    assert int(is_rare.sum()) == pytest.approx(1500 + 1500 / 7, abs=60)
+
+
+def test_without_a_share_rare_positions_come_as_others_do() -> None:
+    labels = [[NORMAL, RARE, NORMAL]] * 2
+    positions = LevelPositions([group(0, labels)], np.array([0, 1]))
+    parameters = replace(DRAWN, position_batch=6000, rare_share=None)
+
+    batch, _ = positions.mini_batches(np.arange(2), parameters, rng())
+
+    assert int((batch.features[:, 0] == 1).sum()) == pytest.approx(1000, abs=120)
+    everything = list(positions.mini_batches(np.arange(2), replace(ALL, position_batch=6), rng()))
+    assert sorted(everything[0].features[:, 0].tolist()) == [0, 1, 2, 3, 4, 5]
 
 
 def test_entries_may_repeat_an_image() -> None:

@@ -130,7 +130,7 @@ def test_good_images_become_more_likely_than_by_scaling_alone() -> None:
 
 def test_known_anomalies_are_pushed_away() -> None:
     anomaly = defective()
-    parameters = replace(PARAMETERS, meta_epochs=16, mini_batches=8)
+    parameters = replace(PARAMETERS, meta_epochs=16, mini_batches=8, rare_share=None)
 
     without, _ = trained(parameters=parameters)
     shown, _ = trained(anomaly, parameters=parameters)
