@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import cv2
 import numpy as np
 import torch
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.cutpaste.parameters import TuningParameters
-    from models.cutpaste.patches import Pair
 
 
 class Augmentation(Protocol):
@@ -33,14 +33,13 @@ class Augmentation(Protocol):
         ...
 
     def __call__(
-        self, image: NDArray[np.uint8], index: int, corner: Pair, rng: Generator
+        self, image: NDArray[np.uint8], index: int, rng: Generator
     ) -> list[NDArray[np.uint8]] | None:
         """One image a class of wrong ones.
 
         Args:
-            image: (h, w, 3) RGB, a window of a training image with its colours varied.
+            image: (H, W, 3) RGB, a training image with its colours varied.
             index: which training image.
-            corner: the window's upper left pixel.
             rng: draws everything.
 
         Returns:
@@ -80,11 +79,10 @@ class Batches:
         rng = np.random.default_rng([self._seed, number])
         kinds: list[list[NDArray[np.uint8]]] = []
         for index in self._drawn(number):
-            image, corner = self._window(self._images[index], rng)
-            good = jitter(image, self._parameters.image_jitter, rng)
-            wrong = self.augment(good, index, corner, rng)
+            good = jitter(self._images[index], self._parameters.image_jitter, rng)
+            wrong = self.augment(good, index, rng)
             if wrong is not None:
-                kinds.append([good, *wrong])
+                kinds.append(self._windows(good, wrong, rng))
         if not kinds:
             return None
         by_class = list(zip(*kinds, strict=True))
@@ -99,11 +97,41 @@ class Batches:
             lap, step = divmod(place, count)
             yield int(np.random.default_rng([self._seed, 1, lap]).permutation(count)[step])
 
-    def _window(
-        self, image: NDArray[np.uint8], rng: Generator
-    ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    def _windows(
+        self, good: NDArray[np.uint8], wrong: list[NDArray[np.uint8]], rng: Generator
+    ) -> list[NDArray[np.uint8]]:
+        """What is learnt from: where each wrong image was changed, and the good one at one of these
+        places, so that the place itself tells nothing."""
         side = self._parameters.window
         if side is None:
-            return image, (0, 0)
-        row, column = (int(rng.integers(limit - side + 1)) for limit in image.shape[:2])
-        return image[row : row + side, column : column + side], (row, column)
+            return [good, *wrong]
+        corners = [_corner(good, one, side, rng) for one in wrong]
+        seen = corners[rng.integers(len(corners))]
+        return [
+            image[row : row + side, column : column + side]
+            for image, (row, column) in zip([good, *wrong], [seen, *corners], strict=True)
+        ]
+
+
+def _corner(
+    good: NDArray[np.uint8], wrong: NDArray[np.uint8], side: int, rng: Generator
+) -> tuple[int, int]:
+    """Upper left pixel of a window that holds a piece of the outline of what was changed.
+
+    The piece lies in the window's middle half, but for windows at the image's edge. Where nothing
+    can be seen of the change the window lies anywhere.
+    """
+    changed = (good != wrong).any(axis=2).astype(np.uint8)
+    # Beyond the image all counts as changed: its edge is no outline.
+    outline = changed - cv2.erode(changed, np.ones((3, 3), np.uint8))
+    places = np.flatnonzero(outline)
+    limits = [length - side for length in good.shape[:2]]
+    if len(places) == 0:
+        row, column = (int(rng.integers(limit + 1)) for limit in limits)
+        return row, column
+    place = divmod(int(places[rng.integers(len(places))]), good.shape[1])
+    row, column = (
+        int(min(max(at - rng.integers(side // 4, side - side // 4), 0), limit))
+        for at, limit in zip(place, limits, strict=True)
+    )
+    return row, column

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from models.backbone import Backbone
     from models.checkpoint import Checkpoint
     from models.cutpaste.batches import Augmentation
-    from models.cutpaste.patches import Pair
     from models.detector import Preset, Progress, Scores, TrainingData, TrainingImages
     from models.runtime import Engine
 
@@ -196,7 +195,7 @@ class Pasting:
         self._parameters = parameters
 
     def __call__(
-        self, image: NDArray[np.uint8], index: int, corner: Pair, rng: Generator
+        self, image: NDArray[np.uint8], index: int, rng: Generator
     ) -> list[NDArray[np.uint8]]:
         """A pasted patch, and a pasted scar where those are wanted; see `Augmentation`."""
         from models.cutpaste.augmentation import cut_paste, cut_paste_scar

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from models.cutswap.swap import swap, swap_scars
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from models.cutpaste.patches import Pair
     from models.cutswap.masks import SalientPixels
     from models.cutswap.parameters import CutSwapParameters
 
@@ -23,8 +21,7 @@ class Swapping:
 
     def __init__(self, salient: SalientPixels, parameters: CutSwapParameters) -> None:
         """Take scars and jitter from `parameters`."""
-        #: How often which rule gave the anchors, of swapped patches and of scars; how often a map
-        #: had no two salient pixels in the window, and how often none of an image's maps had.
+        #: How often which rule gave the anchors, of swapped patches and of scars.
         self.tally: Counter[str] = Counter()
         self._salient = salient
         self._parameters = parameters
@@ -40,30 +37,17 @@ class Swapping:
         }
 
     def __call__(
-        self, image: NDArray[np.uint8], index: int, corner: Pair, rng: Generator
+        self, image: NDArray[np.uint8], index: int, rng: Generator
     ) -> list[NDArray[np.uint8]] | None:
         """Swapped patches, and swapped scars where those are wanted; see `Augmentation`.
 
         A map that has no room for them is skipped, and the next one, in random order, is taken.
         """
-        rows, columns = (
-            slice(start, start + length)
-            for start, length in zip(corner, image.shape[:2], strict=True)
-        )
-        empty = 0
         for level in rng.permutation(self._salient.packed.shape[1]):
-            mask = self._salient.mask(index, level)[rows, columns]
-            if np.count_nonzero(mask) < 2:
-                empty += 1
-                self.tally["window_without_salient_pixels"] += 1
-                continue
-            wrong = self._swapped(image, mask, rng)
+            wrong = self._swapped(image, self._salient.mask(index, level), rng)
             if wrong is not None:
                 return wrong
-        if empty < self._salient.packed.shape[1]:
-            return None
-        self.tally["uniform"] += 1
-        return self._swapped(image, np.ones(image.shape[:2], bool), rng)
+        return None
 
     def _swapped(
         self, image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: Generator

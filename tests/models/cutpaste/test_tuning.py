@@ -58,7 +58,7 @@ class Darkening:
         self.findings: dict[str, Any] = {}
 
     def __call__(
-        self, image: np.ndarray, index: int, corner: tuple[int, int], rng: np.random.Generator
+        self, image: np.ndarray, index: int, rng: np.random.Generator
     ) -> list[np.ndarray] | None:
         self.tally[f"image {index}"] += 1
         return None if index == 3 else [image // 2, image // 4]
