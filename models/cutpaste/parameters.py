@@ -89,8 +89,8 @@ class CutPasteParameters(TuningParameters):
 
 
 # The fast preset was chosen for both methods together by image AUROC, seed 0, on the development
-# sets (`bench.development`), with 200 training images. Windows with a piece of the change's outline,
-# and patches that may come from anywhere in the image, are what counts (coreset 0.01 / 0.001, the
+# sets (`bench.development`), with 200 training images. What counts are windows with a piece of the
+# change's outline, and patches that may come from anywhere in the image (coreset 0.01 / 0.001, the
 # latter the mean of three choices of the coreset):
 #
 #   CutSwap                                      magnetic_tile   elpv-poly
