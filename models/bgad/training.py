@@ -135,13 +135,9 @@ class FlowTraining:
         return {"levels": self._levels}, {"adam": self._optimizer}
 
     def _positions(self, material: Material, index: int) -> list[LevelPositions]:
-        if self._warming(index):
+        if index < self._parameters.normal_epochs * self._parameters.sub_epochs:
             return material.normal_positions()
         return material.all_positions(index, self.levels)
-
-    def _warming(self, index: int) -> bool:
-        """Whether a pass belongs to the first meta epoch, which sees normal images only."""
-        return index < self._parameters.sub_epochs
 
     def _pass(
         self, index: int, passes: int, positions: Sequence[LevelPositions], progress: Progress

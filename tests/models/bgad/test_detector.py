@@ -40,6 +40,7 @@ PARAMETERS = replace(
     blocks=2,
     position_channels=8,
     meta_epochs=3,
+    normal_epochs=1,
     position_batch=128,
     mini_batches=2,
 )

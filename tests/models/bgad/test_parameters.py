@@ -17,6 +17,7 @@ def test_the_paper_preset_is_the_published_one() -> None:
     assert (paper.backbone, paper.input_size) == ("tf_efficientnet_b6.aa_in1k", (256, 256))
     assert (paper.strides, paper.blocks, paper.position_channels) == ((4, 8, 16), 8, 128)
     assert (paper.meta_epochs, paper.sub_epochs, paper.image_batch) == (25, 8, 32)
+    assert paper.normal_epochs == 1
     assert (paper.position_batch, paper.mini_batches, paper.learning_rate) == (4096, None, 2e-4)
     assert (paper.beta, paper.tau, paper.normalizer, paper.contrast) == (0.01, 0.1, 10, 1)
     assert (paper.repeats, paper.pseudo_per_anomaly, paper.focal) == (5, 5, True)
@@ -35,6 +36,7 @@ def test_the_paper_preset_is_the_published_one() -> None:
         ("position_channels", 6, "multiple of 4"),
         ("violators", "median", "violators"),
         ("neighbourhood", 2, "neighbourhood is 2, expected an odd number"),
+        ("normal_epochs", 21, "normal_epochs is 21, expected at most meta_epochs, 20"),
         ("rare_share", 1.0, "rare_share is 1.0, expected a share"),
     ],
 )

@@ -35,9 +35,11 @@ PARAMETERS = replace(
     blocks=2,
     position_channels=4,
     meta_epochs=6,
+    normal_epochs=1,
     position_batch=64,
     mini_batches=4,
     learning_rate=1e-2,
+    contrast=1.0,
 )
 
 
