@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from models.detector import Progress
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SIZE = 16
 CHANNELS = (3, 6)
 PARAMETERS = replace(

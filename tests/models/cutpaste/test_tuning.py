@@ -21,10 +21,11 @@ from models.cutpaste.tuning import Tuning, projection_head
 from models.errors import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from models.detector import Progress
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 NAME = "test_efficientnet"
 PARAMETERS = CutPasteParameters(
@@ -39,15 +40,6 @@ PARAMETERS = CutPasteParameters(
     train_batch_norm=True,
 )
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 64, 3), dtype=np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads cost more than they give on a net this small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Darkening:
