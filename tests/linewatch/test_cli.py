@@ -214,9 +214,11 @@ def test_an_expected_error_of_several_lines_becomes_one() -> None:
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
-    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    code = "os.kill(os.getpid(), signal.SIGINT)"
     program = (
-        "import sys, linewatch.cli as cli, linewatch.loading as loading\n"
+        "import os, signal, sys, linewatch.cli as cli, linewatch.loading as loading\n"
+        # A shell's background job, such as these tests may be, starts with the signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"def interrupted(*_, **__): {code}; import time; time.sleep(5)\n"
         "loading.load_settings = interrupted\n"
         "sys.exit(cli.run(['settings']))"
