@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import migrate
+from db.access import trusted
 from db.engine import make_engine
 from db.lines import add_line, get_line
 from db.model_versions import activate, add_model_version
@@ -68,7 +69,7 @@ class System:
         if artifact is not None:
             manifest = json.loads((artifact / "manifest.json").read_text())
         with Session(self.engine) as session, session.begin():
-            add_line(session, LINE, actor="bench")
+            add_line(session, LINE, actor=trusted("bench"))
             line = get_line(session, LINE)
             version = add_model_version(
                 session,
@@ -76,9 +77,9 @@ class System:
                 artifact_path=str(artifact or "/nowhere"),
                 manifest=manifest,
                 manifest_sha256=manifest_sha256(artifact) if artifact else "0" * 64,
-                actor="bench",
+                actor=trusted("bench"),
             )
-            activate(session, line, version.number, actor="bench")
+            activate(session, line, version.number, actor=trusted("bench"))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.database import session
 from db import review_queue, reviews
+from db.access import trusted
 from db.errors import Conflict, DbError, NotFound
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def decide(inspection_id: int, decision: Decision, reviewer: str) -> None:
         return
     try:
         with session() as writes, writes.begin():
-            review = reviews.add_review(writes, inspection_id, decision, reviewer=reviewer)
+            review = reviews.add_review(writes, inspection_id, decision, reviewer=trusted(reviewer))
             done = (review.id, inspection_id)
     except (Conflict, NotFound):
         here.go_to(inspection_id, MEANWHILE)
@@ -112,7 +113,7 @@ def undo(reviewer: str) -> None:
     review_id, inspection_id = here.done[-1]
     try:
         with session() as writes, writes.begin():
-            reviews.undo(writes, review_id, reviewer=reviewer)
+            reviews.undo(writes, review_id, reviewer=trusted(reviewer))
     except (Conflict, NotFound):
         here.done.pop()
         here.note = "Your last decision was changed by someone else and stays as it is"

@@ -11,19 +11,19 @@ from db.tables import AuditEvent
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from db.access import Actor
 
-def append(session: Session, *, actor: str, action: str, subject: str, **details: Any) -> None:
+
+def append(session: Session, *, actor: Actor, action: str, subject: str, **details: Any) -> None:
     """Add an event to the transaction of the change it tells of.
 
     Args:
-        actor: the person or program, such as "anna" or "linewatch demo".
+        actor: the person or program; whether they may is checked by whoever makes the change.
         action: subject.verb, such as "model.activated".
         subject: kind:name, such as "line:press-4".
         details: what else to know; must be JSON.
     """
-    if not actor.strip():
-        raise ValueError("an audit event needs an actor: say who made the change")
-    session.add(AuditEvent(actor=actor, action=action, subject=subject, details=details))
+    session.add(AuditEvent(actor=actor.name, action=action, subject=subject, details=details))
 
 
 def list_events(

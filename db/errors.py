@@ -29,3 +29,7 @@ class StoreError(DbError):
 
 class ImageMissing(StoreError):
     """Raised when the image store holds no image under a key: never stored, or not kept."""
+
+
+class Forbidden(DbError):
+    """Raised when someone may not make a change: unknown, disabled, or of a lesser role."""

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from db.errors import NotFound
 from db.inserting import insert_if_absent
-from db.tables import Camera, Inspection, ModelVersion, Verdict, utc_now
+from db.tables import Camera, Inspection, ModelVersion, ReviewQueue, Verdict, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,8 @@ class InspectionView:
     score: float | None
     verdict: Verdict
     reason: str | None
-    awaits_review: bool
+    #: The queue it waits in for a person; None: in none.
+    queue: str | None
     image_key: str | None
     map_key: str | None
     #: The map's scale: score = low + value / 255 * (high - low).
@@ -89,7 +90,8 @@ def record(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
     """Add a batch's verdicts; rows that are there already stay as they are.
 
     Args:
-        rows: one mapping per frame, with every column of Inspection but `id` and `awaits_review`.
+        rows: one mapping per frame, with every column of Inspection but `id` and `queue`;
+            `lot_id` may be left out.
 
     Returns:
         How many rows were new.
@@ -98,11 +100,23 @@ def record(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
         return 0
     # In one order everywhere: two workers with the same frames then never wait in a ring.
     ordered = sorted(rows, key=lambda row: row["frame_id"])
-    values = [{**row, "awaits_review": row["verdict"] in FLAGGED} for row in ordered]
+    values = [{"lot_id": None, **row, "queue": _first_queue(row)} for row in ordered]
     result = session.connection().execute(
         insert_if_absent(session, Inspection), values, execution_options={"preserve_rowcount": True}
     )
     return result.rowcount
+
+
+def _first_queue(row: Mapping[str, Any]) -> str | None:
+    return unreviewed_queue(row["verdict"], row["audit_probability"])
+
+
+def unreviewed_queue(verdict: str, audit_probability: float | None) -> str | None:
+    """Where an inspection waits that nobody has reviewed."""
+    if verdict in FLAGGED:
+        return ReviewQueue.FLAGGED.value
+    drawn = verdict == Verdict.PASS and audit_probability is not None
+    return ReviewQueue.AUDIT.value if drawn else None
 
 
 def get(session: Session, inspection_id: int) -> InspectionView:
@@ -205,7 +219,7 @@ def select_views() -> Select[*tuple[Any, ...]]:
             Inspection.score,
             Inspection.verdict,
             Inspection.reason,
-            Inspection.awaits_review,
+            Inspection.queue,
             Inspection.image_key,
             Inspection.map_key,
             Inspection.map_low,

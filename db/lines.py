@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 
 from db import audit
+from db.access import require
 from db.errors import Conflict, NotFound
 from db.inserting import insert_if_absent
-from db.tables import Camera, Line, utc_now
+from db.tables import Camera, Line, Role, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy.orm import Session
 
+    from db.access import Actor
 
-def add_line(session: Session, name: str, *, description: str = "", actor: str) -> Line:
-    """Add a line; raises Conflict if its name is taken."""
+
+def add_line(session: Session, name: str, *, description: str = "", actor: Actor) -> Line:
+    """Add a line; raises Conflict if its name is taken, Forbidden for operators."""
+    require(session, actor, Role.ENGINEER)
     insert = insert_if_absent(session, Line).values(name=name, description=description)
     if session.scalar(insert.returning(Line.id)) is None:
         raise Conflict(f"there is a line {name!r} already: choose another name")

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from db import audit
+from db.access import require
 from db.errors import Conflict, NotFound
 from db.locking import lock
-from db.tables import Line, ModelVersion, utc_now
+from db.tables import Line, ModelVersion, Role, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy.orm import Session
+
+    from db.access import Actor
 
 
 def add_model_version(
@@ -25,7 +28,7 @@ def add_model_version(
     artifact_path: str,
     manifest: Mapping[str, Any],
     manifest_sha256: str,
-    actor: str,
+    actor: Actor,
 ) -> ModelVersion:
     """Register a trained model under the line's next number; it does not score yet.
 
@@ -34,8 +37,10 @@ def add_model_version(
         manifest: the artifact's manifest; detector, backbone and thresholds are taken from it.
 
     Raises:
+        Forbidden: if `actor` is no engineer.
         ValueError: if the manifest lacks one of those, or its thresholds are not in order.
     """
+    require(session, actor, Role.ENGINEER)
     review, reject = _thresholds(manifest)
     lock(session, Line, line.id)  # numbers are given one at a time
     last = session.scalar(
@@ -51,7 +56,7 @@ def add_model_version(
         manifest=dict(manifest),
         review_threshold=review,
         reject_threshold=reject,
-        created_by=actor,
+        created_by=actor.name,
     )
     session.add(version)
     _tell(session, "model.added", line, actor, number=version.number, manifest=manifest_sha256)
@@ -85,13 +90,15 @@ def active_version(session: Session, line_name: str) -> ModelVersion | None:
     return session.scalar(query.where(Line.name == line_name))
 
 
-def activate(session: Session, line: Line, number: int, *, actor: str) -> ModelVersion:
+def activate(session: Session, line: Line, number: int, *, actor: Actor) -> ModelVersion:
     """Let version `number` score on the line; to roll back, activate an older number.
 
     Raises:
         NotFound: if the line has no such version.
+        Forbidden: if `actor` is no engineer.
         Conflict: if the version is retired.
     """
+    require(session, actor, Role.ENGINEER)
     line = lock(session, Line, line.id)
     version = get_model_version(session, line, number)
     if version.retired_at is not None:
@@ -109,13 +116,15 @@ def activate(session: Session, line: Line, number: int, *, actor: str) -> ModelV
     return version
 
 
-def retire(session: Session, line: Line, number: int, *, actor: str) -> ModelVersion:
+def retire(session: Session, line: Line, number: int, *, actor: Actor) -> ModelVersion:
     """Keep version `number` from ever scoring again; its inspections stay.
 
     Raises:
         NotFound: if the line has no such version.
+        Forbidden: if `actor` is no engineer.
         Conflict: if it is the active one.
     """
+    require(session, actor, Role.ENGINEER)
     line = lock(session, Line, line.id)
     version = get_model_version(session, line, number)
     if line.active_model_version_id == version.id:
@@ -129,7 +138,7 @@ def retire(session: Session, line: Line, number: int, *, actor: str) -> ModelVer
     return version
 
 
-def _tell(session: Session, action: str, line: Line, actor: str, **details: Any) -> None:
+def _tell(session: Session, action: str, line: Line, actor: Actor, **details: Any) -> None:
     audit.append(session, actor=actor, action=action, subject=f"line:{line.name}", **details)
 
 

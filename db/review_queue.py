@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from db.inspections import InspectionView, select_views
-from db.tables import Inspection
+from db.tables import Inspection, ReviewQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ def next_newer(
 
 def count_open(session: Session, line_ids: Iterable[int], *, camera_id: int | None = None) -> int:
     """How many flagged inspections wait for a review."""
-    waiting = (Inspection.awaits_review, Inspection.line_id.in_(list(line_ids)))
+    waiting = (Inspection.queue == ReviewQueue.FLAGGED, Inspection.line_id.in_(list(line_ids)))
     query = select(func.count()).select_from(Inspection).where(*waiting)
     if camera_id is not None:
         query = query.where(Inspection.camera_id == camera_id)
@@ -67,7 +67,9 @@ def _nearest(
     order = Inspection.id.desc() if newest_first else Inspection.id.asc()
     found: list[InspectionView] = []
     for line_id in line_ids:
-        query = select_views().where(Inspection.line_id == line_id, Inspection.awaits_review)
+        query = select_views().where(
+            Inspection.line_id == line_id, Inspection.queue == ReviewQueue.FLAGGED
+        )
         rows = session.execute(query.where(*place).order_by(order).limit(limit))
         found += [InspectionView(*row) for row in rows]
     return sorted(found, key=lambda view: view.id, reverse=newest_first)[:limit]

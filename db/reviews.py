@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, literal_column, select
 from sqlalchemy.orm import aliased
 
+from db.access import require
 from db.errors import Conflict, NotFound
-from db.inspections import FLAGGED
+from db.inspections import unreviewed_queue
 from db.locking import lock
-from db.tables import Decision, Inspection, Review
+from db.tables import Decision, Inspection, Review, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
+    from db.access import Actor
+
 
 def add_review(
     session: Session,
     inspection_id: int,
     decision: Decision,
     *,
-    reviewer: str,
+    reviewer: Actor,
     after: int | None = None,
     defect_class: str | None = None,
     mask_key: str | None = None,
@@ -44,41 +47,41 @@ def add_review(
         mask_key: the drawn or accepted mask in the image store.
 
     Raises:
+        Forbidden: if the reviewer is no user any more.
         NotFound: if there is no such inspection.
         Conflict: if another review came in between, or the one looked at was undone.
     """
     if decision is Decision.UNDO:
         raise ValueError("undo is no decision of its own: call undo with the review to take back")
-    if not reviewer.strip():
-        raise ValueError("a review needs a reviewer: say who decided")
+    require(session, reviewer, Role.OPERATOR)
     inspection = lock(session, Inspection, inspection_id)
     now_current = current_review(session, inspection_id)
     if (now_current.id if now_current else None) != after:
         raise Conflict(_changed(inspection_id, now_current))
     review = Review(
         inspection_id=inspection_id,
-        reviewer=reviewer,
+        reviewer=reviewer.name,
         decision=decision.value,
         defect_class=defect_class,
         mask_key=mask_key,
     )
     session.add(review)
-    inspection.awaits_review = False
+    inspection.queue = None
     session.flush()
     return review
 
 
-def undo(session: Session, review_id: int, *, reviewer: str) -> Review:
+def undo(session: Session, review_id: int, *, reviewer: Actor) -> Review:
     """Take back a current review: the one before it, if any, is current again.
 
     Without one before it, a flagged inspection returns to the queue.
 
     Raises:
+        Forbidden: if the reviewer is no user any more.
         NotFound: if there is no such review.
         Conflict: if it was undone already, or a later review stands on it.
     """
-    if not reviewer.strip():
-        raise ValueError("an undo needs a reviewer: say who took the review back")
+    require(session, reviewer, Role.OPERATOR)
     undone = session.get(Review, review_id)
     if undone is None:
         raise NotFound(f"there is no review {review_id}")
@@ -88,14 +91,14 @@ def undo(session: Session, review_id: int, *, reviewer: str) -> Review:
         raise Conflict(_not_current(session, undone, now_current))
     event = Review(
         inspection_id=inspection.id,
-        reviewer=reviewer,
+        reviewer=reviewer.name,
         decision=Decision.UNDO.value,
         undoes_id=review_id,
     )
     session.add(event)
     session.flush()
-    is_flagged = inspection.verdict in FLAGGED
-    inspection.awaits_review = is_flagged and current_review(session, inspection.id) is None
+    if current_review(session, inspection.id) is None:
+        inspection.queue = unreviewed_queue(inspection.verdict, inspection.audit_probability)
     session.flush()
     return event
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
+    from db.access import Actor
     from linewatch.settings import Settings
 
 
@@ -88,12 +89,14 @@ def checked_engine(settings: Settings) -> Engine:
     return engine
 
 
-def actor() -> str:
-    """Who is at the command line, for the audit trail."""
+def actor() -> Actor:
+    """Who is at the command line."""
+    from db.access import trusted
+
     try:
-        return getpass.getuser()
+        return trusted(getpass.getuser())
     except (OSError, KeyError):  # a container's user may have no name
-        return "command line"
+        return trusted("command line")
 
 
 def _plain(secret: SecretStr | None) -> str | None:

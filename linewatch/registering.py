@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from db.access import Actor
     from db.tables import Line, ModelVersion
 
 
 def register_model(
-    session: Session, line_name: str, model_dir: Path, *, actor: str
+    session: Session, line_name: str, model_dir: Path, *, actor: Actor
 ) -> tuple[Line, ModelVersion]:
     """Add the artifact in `model_dir` to a line as its next version; it does not score yet.
 

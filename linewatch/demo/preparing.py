@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from db.access import trusted
 from db.errors import NotFound
 from db.lines import add_line, get_line
 from db.model_versions import activate, list_model_versions
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from models.datasets import Dataset
     from models.detector import Preset
 
-ACTOR = "linewatch demo"
+ACTOR = trusted("linewatch demo")
 #: The demo's own, whatever the plant uses; everything else is taken over from the settings.
 OWN_SETTINGS = frozenset(
     {"home", "redis_url", "database_url", "store_url", "cameras"}

@@ -20,6 +20,7 @@ from uuid_utils.compat import uuid7
 
 from dashboard import deciding
 from db import inspections
+from db.access import trusted
 from db.engine import make_engine
 from db.lines import add_line, get_line, get_or_add_camera, record_stream_status
 from db.migrate import upgrade
@@ -58,13 +59,15 @@ class Plant:
     def add_line(self, name: str = "press", *, model: bool = True, reported: bool = True) -> None:
         """A line, with an active model and a worker that has just reported."""
         with Session(self.engine) as session, session.begin():
-            line = add_line(session, name, actor="test")
+            line = add_line(session, name, actor=trusted("test"))
             if reported:
                 record_stream_status(session, line.id, waiting=0, pending=0, cameras={})
             if model:
                 version = {"artifact_path": "/models/1", "manifest_sha256": "0" * 64}
-                add_model_version(session, line, manifest=MANIFEST, actor="test", **version)
-                activate(session, line, 1, actor="test")
+                add_model_version(
+                    session, line, manifest=MANIFEST, actor=trusted("test"), **version
+                )
+                activate(session, line, 1, actor=trusted("test"))
 
     def add_frame(
         self, score: float | None, *, line: str = "press", camera: str = "left", **changes: Any

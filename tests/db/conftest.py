@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from uuid_utils.compat import uuid7
 
+from db.access import trusted
 from db.lines import add_line, get_or_add_camera
 from db.model_versions import activate, add_model_version
 
@@ -45,16 +46,16 @@ def add_plant(session: Session) -> Callable[..., Plant]:
     """Adds a line with cameras and an active model version, and commits."""
 
     def add(name: str = "press", cameras: Iterable[str] = ("left", "right")) -> Plant:
-        line = add_line(session, name, actor="test")
+        line = add_line(session, name, actor=trusted("test"))
         version = add_model_version(
             session,
             line,
             artifact_path="/models/1",
             manifest=MANIFEST,
             manifest_sha256="0" * 64,
-            actor="test",
+            actor=trusted("test"),
         )
-        activate(session, line, 1, actor="test")
+        activate(session, line, 1, actor=trusted("test"))
         ids = {camera: get_or_add_camera(session, line.id, camera).id for camera in cameras}
         session.commit()
         return Plant(line, line.id, ids, version.id)

@@ -12,6 +12,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from db.access import trusted
 from db.engine import check, make_engine
 from db.errors import DatabaseUnavailable
 from db.lines import add_line, get_line
@@ -49,20 +50,20 @@ def test_a_transaction_that_has_read_may_write_though_another_wrote_meanwhile(
 ) -> None:
     # By SQLite's own default this fails with "database is locked": what was read is out of date.
     with Session(engine) as early, Session(engine) as late:
-        add_line(early, "one", actor="test")
+        add_line(early, "one", actor=trusted("test"))
         early.commit()
         assert get_line(late, "one").description == ""
-        add_line(early, "two", actor="test")
+        add_line(early, "two", actor=trusted("test"))
         early.commit()
 
-        add_line(late, "three", actor="test")
+        add_line(late, "three", actor=trusted("test"))
         late.commit()
 
 
 def test_a_reader_does_not_hold_up_a_writer(engine: Engine) -> None:
     with Session(engine) as reader, Session(engine) as writer:
         reader.execute(text("SELECT count(*) FROM lines"))
-        add_line(writer, "one", actor="test")
+        add_line(writer, "one", actor=trusted("test"))
 
         seen_before = reader.scalar(text("SELECT count(*) FROM lines"))
         writer.commit()

@@ -93,7 +93,7 @@ def test_two_model_versions_may_judge_the_same_frame(
 def test_only_flagged_frames_await_review(session: Session, make_row: RowMaker) -> None:
     inspections.record(session, [make_row(verdict=verdict.value) for verdict in Verdict])
 
-    query = select(Inspection.verdict).where(Inspection.awaits_review)
+    query = select(Inspection.verdict).where(Inspection.queue == "flagged")
 
     assert sorted(session.scalars(query)) == ["REJECT", "REVIEW"]
 
@@ -197,7 +197,7 @@ def test_one_inspection_is_shown_with_its_camera_and_thresholds(
     assert (view.camera, view.verdict, view.score) == ("right", Verdict.REJECT, 2.5)
     assert (view.model_number, view.review_threshold, view.reject_threshold) == (1, 1.0, 2.0)
     assert (view.map_review, view.map_reject) == (0.5, 1.5)
-    assert (view.map_key, view.awaits_review) == ("m", True)
+    assert (view.map_key, view.queue) == ("m", "flagged")
     with pytest.raises(NotFound, match=f"no inspection {only + 1}"):
         inspections.get(session, only + 1)
 

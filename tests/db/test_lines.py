@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import audit
+from db.access import trusted
 from db.errors import Conflict, NotFound
 from db.lines import (
     add_line,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def test_a_line_is_added_with_who_did_it(session: Session) -> None:
-    line = add_line(session, "press", description="hall 2", actor="anna")
+    line = add_line(session, "press", description="hall 2", actor=trusted("anna"))
     session.commit()
 
     assert get_line(session, "press") is line
@@ -40,11 +41,11 @@ def test_a_line_is_added_with_who_did_it(session: Session) -> None:
 
 
 def test_a_name_that_is_taken_is_a_conflict_and_the_session_lives_on(session: Session) -> None:
-    add_line(session, "press", actor="anna")
+    add_line(session, "press", actor=trusted("anna"))
 
     with pytest.raises(Conflict, match="there is a line 'press' already: choose another name"):
-        add_line(session, "press", actor="bert")
-    add_line(session, "mill", actor="bert")
+        add_line(session, "press", actor=trusted("bert"))
+    add_line(session, "mill", actor=trusted("bert"))
     session.commit()
 
     assert [line.name for line in list_lines(session)] == ["mill", "press"]
@@ -53,7 +54,7 @@ def test_a_name_that_is_taken_is_a_conflict_and_the_session_lives_on(session: Se
 def test_an_unknown_line_is_refused_with_those_there_are(session: Session) -> None:
     with pytest.raises(NotFound, match=r"no line 'pres'; known: none: add it with `linewatch"):
         get_line(session, "pres")
-    add_line(session, "press", actor="anna")
+    add_line(session, "press", actor=trusted("anna"))
 
     with pytest.raises(NotFound, match=r"no line 'pres'; known: press"):
         get_line(session, "pres")
@@ -76,7 +77,7 @@ def test_a_camera_is_added_once_for_each_line(
 def test_workers_that_add_the_same_cameras_at_once_get_the_same(
     engine: Engine, session: Session
 ) -> None:
-    line_id = add_line(session, "press", actor="anna").id
+    line_id = add_line(session, "press", actor=trusted("anna")).id
     session.commit()
     together = Barrier(4)
 

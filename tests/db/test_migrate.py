@@ -69,7 +69,7 @@ def test_migrations_make_exactly_what_the_tables_say(engine: Engine, own_engine:
     Base.metadata.create_all(own_engine)
 
     assert described(engine) == described(own_engine)
-    assert len(described(engine)) == len(Base.metadata.tables) == 8
+    assert len(described(engine)) == len(Base.metadata.tables) == 17
 
 
 def test_alembic_finds_nothing_to_generate(engine: Engine) -> None:
@@ -104,7 +104,7 @@ def test_upgrading_twice_changes_nothing(migrated_url: str, own_engine: Engine) 
 def test_a_migrated_database_passes_the_check(engine: Engine) -> None:
     migrate.check(engine)
 
-    assert migrate.current(engine) == migrate.head() == "0001"
+    assert migrate.current(engine) == migrate.head() == "0002"
 
 
 def test_an_empty_database_is_refused_with_what_to_run(own_engine: Engine) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from db import audit
+from db.access import trusted
 from db.errors import Conflict, NotFound
 from db.lines import add_line, get_line
 from db.model_versions import (
@@ -40,13 +41,13 @@ def add(session: Session, line: Line, manifest: dict[str, Any] = MANIFEST) -> Mo
         artifact_path="/models/a",
         manifest=manifest,
         manifest_sha256="ab" * 32,
-        actor="anna",
+        actor=trusted("anna"),
     )
 
 
 @pytest.fixture
 def line(session: Session) -> Line:
-    made = add_line(session, "press", actor="anna")
+    made = add_line(session, "press", actor=trusted("anna"))
     session.commit()
     return made
 
@@ -62,7 +63,7 @@ def numbers(versions: Iterable[ModelVersion]) -> list[int]:
 
 
 def test_versions_of_a_line_are_numbered_from_one(session: Session, line: Line) -> None:
-    other = add_line(session, "mill", actor="anna")
+    other = add_line(session, "mill", actor=trusted("anna"))
 
     made = [add(session, line), add(session, line), add(session, other)]
     session.commit()
@@ -105,7 +106,7 @@ def test_no_version_is_active_until_one_is_activated(session: Session, line: Lin
     session.commit()
     assert active_version(session, "press") is None
 
-    version = activate(session, line, 1, actor="bert")
+    version = activate(session, line, 1, actor=trusted("bert"))
     session.commit()
 
     assert active_version(session, "press") is version
@@ -118,7 +119,7 @@ def test_rolling_back_is_activating_an_older_number_and_is_told(
     add(session, line)
     add(session, line)
     for number in (1, 2, 1):
-        activate(session, line, number, actor="bert")
+        activate(session, line, number, actor=trusted("bert"))
     session.commit()
 
     assert active_version(session, "press").number == 1
@@ -133,30 +134,30 @@ def test_activating_the_active_version_changes_and_tells_nothing(
     session: Session, line: Line
 ) -> None:
     add(session, line)
-    activate(session, line, 1, actor="bert")
+    activate(session, line, 1, actor=trusted("bert"))
     told = len(actions(session))
 
-    activate(session, line, 1, actor="bert")
+    activate(session, line, 1, actor=trusted("bert"))
 
     assert len(actions(session)) == told
 
 
 def test_a_number_of_another_line_is_not_found(session: Session, line: Line) -> None:
-    mill = add_line(session, "mill", actor="anna")
+    mill = add_line(session, "mill", actor=trusted("anna"))
     add(session, line)
     add(session, line)
     add(session, mill)
 
     with pytest.raises(NotFound, match="line 'mill' has no model version 2"):
-        activate(session, mill, 2, actor="bert")
+        activate(session, mill, 2, actor=trusted("bert"))
 
 
 def test_a_retired_version_cannot_be_activated(session: Session, line: Line) -> None:
     add(session, line)
-    retire(session, line, 1, actor="bert")
+    retire(session, line, 1, actor=trusted("bert"))
 
     with pytest.raises(Conflict, match=r"version 1 of line 'press' is retired since .* UTC"):
-        activate(session, line, 1, actor="bert")
+        activate(session, line, 1, actor=trusted("bert"))
     session.commit()
 
     assert active_version(session, "press") is None
@@ -165,10 +166,10 @@ def test_a_retired_version_cannot_be_activated(session: Session, line: Line) -> 
 
 def test_the_active_version_cannot_be_retired(session: Session, line: Line) -> None:
     add(session, line)
-    activate(session, line, 1, actor="bert")
+    activate(session, line, 1, actor=trusted("bert"))
 
     with pytest.raises(Conflict, match="is active: activate another one first"):
-        retire(session, line, 1, actor="bert")
+        retire(session, line, 1, actor=trusted("bert"))
 
 
 def test_versions_added_at_once_get_numbers_of_their_own(engine: Engine, line: Line) -> None:
@@ -197,7 +198,7 @@ def test_activating_and_retiring_at_once_never_leaves_a_retired_version_active(
         for number in range(1, 11):
             try:
                 with Session(engine) as own, own.begin():
-                    change(own, get_line(own, "press"), number, actor="bert")
+                    change(own, get_line(own, "press"), number, actor=trusted("bert"))
                 done.append(True)
             except Conflict:
                 done.append(False)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from db import inspections
+from db.access import trusted
 from db.review_queue import count_open, newest_open, next_newer
 from db.reviews import add_review
 from db.tables import Decision, Inspection
@@ -59,7 +60,7 @@ def test_the_next_newer_one_skips_what_is_good_or_done(
     session: Session, plant: Plant, other: Plant, ids: list[int]
 ) -> None:
     lines = [plant.line_id, other.line_id]
-    add_review(session, ids[1], Decision.GOOD, reviewer="Ada")
+    add_review(session, ids[1], Decision.GOOD, reviewer=trusted("Ada"))
 
     first = next_newer(session, lines, ids[0])
     second = next_newer(session, lines, ids[2])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from db import audit
+from db.access import trusted
 from db.errors import Conflict, NotFound
 from db.tables import Role
 from db.users import add_user, get_user
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_a_user_is_added_without_a_password_and_with_who_did_it(session: Session) -> None:
-    add_user(session, "anna", Role.ENGINEER, actor="root")
+    add_user(session, "anna", Role.ENGINEER, actor=trusted("root"))
     session.commit()
 
     user = get_user(session, "anna")
@@ -27,10 +28,10 @@ def test_a_user_is_added_without_a_password_and_with_who_did_it(session: Session
 
 
 def test_a_name_that_is_taken_is_a_conflict(session: Session) -> None:
-    add_user(session, "anna", Role.OPERATOR, actor="root")
+    add_user(session, "anna", Role.OPERATOR, actor=trusted("root"))
 
     with pytest.raises(Conflict, match="there is a user 'anna' already"):
-        add_user(session, "anna", Role.ADMIN, actor="root")
+        add_user(session, "anna", Role.ADMIN, actor=trusted("root"))
 
     assert get_user(session, "anna").role == "operator"
 

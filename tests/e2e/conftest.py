@@ -22,6 +22,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db import migrate
+from db.access import trusted
 from db.engine import make_engine
 from db.errors import DatabaseUnavailable
 from db.lines import add_line, get_line
@@ -142,7 +143,7 @@ class Plant:
 
 def register_line(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
-        add_line(session, LINE, actor="test")
+        add_line(session, LINE, actor=trusted("test"))
         line = get_line(session, LINE)
         version = add_model_version(
             session,
@@ -154,9 +155,9 @@ def register_line(engine: Engine) -> None:
                 "thresholds": {"review": 0.5, "reject": 0.8},
             },
             manifest_sha256="0" * 64,
-            actor="test",
+            actor=trusted("test"),
         )
-        activate(session, line, version.number, actor="test")
+        activate(session, line, version.number, actor=trusted("test"))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy.orm import Session
 
+from db.access import trusted
 from db.lines import add_line
 from db.model_versions import activate, add_model_version
 from db.store import ImageStore
@@ -105,9 +106,9 @@ def activate_version(engine: Engine) -> Callable[..., int]:
                 artifact_path="/nowhere",
                 manifest=manifest,
                 manifest_sha256="0" * 64,
-                actor="test",
+                actor=trusted("test"),
             )
-            activate(session, line, version.number, actor="test")
+            activate(session, line, version.number, actor=trusted("test"))
             return version.id
 
     return add
@@ -117,7 +118,7 @@ def activate_version(engine: Engine) -> Callable[..., int]:
 def line(engine: Engine) -> str:
     """A line without a model."""
     with Session(engine) as session, session.begin():
-        add_line(session, LINE, actor="test")
+        add_line(session, LINE, actor=trusted("test"))
     return LINE
 
 

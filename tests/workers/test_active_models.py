@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.orm import Session
 
+from db.access import trusted
 from db.lines import add_line, get_line
 from db.model_versions import activate
 from models.errors import ArtifactError
@@ -60,7 +61,7 @@ def test_a_rollback_is_seen_too(
     activate_version()
     models.get(line)
     with Session(engine) as session, session.begin():
-        activate(session, get_line(session, line), 1, actor="test")
+        activate(session, get_line(session, line), 1, actor=trusted("test"))
 
     active = models.get(line)
 
@@ -98,7 +99,7 @@ def test_the_model_longest_unused_is_let_go(
     models = ActiveModels(engine, load, check_s=0.0, max_models=1)
     activate_version()
     with Session(engine) as session, session.begin():
-        other = add_line(session, "line-5", actor="test")
+        other = add_line(session, "line-5", actor=trusted("test"))
         version = add_model_version(
             session,
             other,
@@ -109,9 +110,9 @@ def test_the_model_longest_unused_is_let_go(
                 "thresholds": {"review": 0.0, "reject": 1.0},
             },
             manifest_sha256="0" * 64,
-            actor="test",
+            actor=trusted("test"),
         )
-        activate(session, other, version.number, actor="test")
+        activate(session, other, version.number, actor=trusted("test"))
 
     for name in (line, "line-5", line):
         models.get(name)

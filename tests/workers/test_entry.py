@@ -11,6 +11,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy.orm import Session
 
+from db.access import trusted
 from db.lines import add_line
 from db.tables import Line
 from workers.active_models import ActiveModels
@@ -39,7 +40,7 @@ def test_one_lines_broken_model_does_not_keep_the_others_cold(
 ) -> None:
     version_id = activate_version()
     with Session(context.engine) as session, session.begin():
-        add_line(session, "line-5", actor="test")
+        add_line(session, "line-5", actor=trusted("test"))
         session.query(Line).where(Line.name == "line-5").update(
             {Line.active_model_version_id: version_id}
         )

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from db.access import trusted
 from db.inspections import record
 from db.lines import add_line, get_or_add_camera
 from linewatch.demo.ledger import Ledger, VerdictReader, VerdictRow
@@ -99,7 +100,7 @@ def test_the_rate_is_from_the_first_capture_to_the_last_verdict() -> None:
 
 
 def test_only_what_came_after_the_start_is_read(session: Session) -> None:
-    line = add_line(session, "demo-line", actor="test")
+    line = add_line(session, "demo-line", actor=trusted("test"))
     camera = get_or_add_camera(session, line.id, "left")
 
     def inspected(frame_id: UUID) -> None:
