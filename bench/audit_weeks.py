@@ -31,13 +31,13 @@ class Period:
 class Truth:
     """What a simulated week was made of."""
 
-    #: Chance that a defective part passed, over the week.
-    escape_rate: float
     #: Defective parts passed / all defective parts, as it happened.
-    realised_escape_rate: float
+    escape_rate: float
+    #: Chance that a defective part passed, over the week.
+    process_escape_rate: float
     #: Defective parts passed, as it happened.
     escapes: int
-    #: Chance that a passed part is defective.
+    #: Defective parts passed / parts passed, as it happened.
     passed_defective_share: float
     #: Chance that a good part is rejected.
     false_reject_rate: float
@@ -127,7 +127,7 @@ def simulate_week(
     review = _review(rng, caught - rejected, good_review, reviewed)
     reject = _review(rng, rejected, good_reject, reviewed)
     audit = AuditSample(passed, np.concatenate(probabilities), np.concatenate(findings))
-    return review, reject, audit, _truth(periods, caught, escaped)
+    return review, reject, audit, _truth(periods, passed, caught, escaped)
 
 
 def simulate_coverage(
@@ -146,7 +146,7 @@ def simulate_coverage(
 def _covered(rates: LineRates, truth: Truth) -> dict[str, bool]:
     return {
         "escape_rate": truth.escape_rate in rates.escape_rate.interval,
-        "realised_escape_rate": truth.realised_escape_rate in rates.escape_rate.interval,
+        "process_escape_rate": truth.process_escape_rate in rates.escape_rate.interval,
         "escapes": truth.escapes in rates.escapes.interval,
         "passed_defective_share": (
             truth.passed_defective_share in rates.passed_defective_share.interval
@@ -162,16 +162,14 @@ def _review(rng: np.random.Generator, bad: int, good: int, share: float) -> Flag
     return FlaggedReviews(bad + good, seen, bad_seen)
 
 
-def _truth(periods: tuple[Period, ...], caught: int, escaped: int) -> Truth:
-    parts = sum(one.parts for one in periods)
+def _truth(periods: tuple[Period, ...], passed: int, caught: int, escaped: int) -> Truth:
     defects = sum(one.parts * one.defective for one in periods)
     escapes = sum(one.parts * one.defective * one.escape for one in periods)
-    good_passed = (parts - defects) * (1 - GOOD_REVIEW - GOOD_REJECT)
     return Truth(
-        escape_rate=escapes / defects,
-        realised_escape_rate=escaped / max(1, caught + escaped),
+        escape_rate=escaped / max(1, caught + escaped),
+        process_escape_rate=escapes / defects,
         escapes=escaped,
-        passed_defective_share=escapes / (escapes + good_passed),
+        passed_defective_share=escaped / passed,
         false_reject_rate=GOOD_REJECT,
         false_flag_rate=GOOD_REVIEW + GOOD_REJECT,
     )
@@ -185,7 +183,9 @@ def main() -> None:
         for name, periods in {**SETTINGS, **SPARSE_SETTINGS}.items():
             shares = simulate_coverage(1, periods, weeks, reviewed=reviewed)
             figures = "  ".join(f"{figure} {share:.1%}" for figure, share in shares.items())
-            print(f"{name} ({expected_caught(periods) * reviewed:.1f} caught): {figures}")
+            print(
+                f"{name} ({expected_caught(periods) * reviewed:.1f} caught): {figures}", flush=True
+            )
 
 
 if __name__ == "__main__":

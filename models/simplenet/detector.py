@@ -141,7 +141,7 @@ class SimpleNet:
             embeddings, scaling, self.parameters, seed=seed, device=self._engine.device
         )
         outcome = training.run(progress, checkpoint)
-        scorer = fold(scaling, training.head)
+        scorer = fold(scaling, training.heads)
         graph = SimpleNetGraph(embedding_graph(spec, backbone), scorer)
         self._head = save(scorer.state_dict())
         self._findings = outcome.findings()
@@ -184,7 +184,7 @@ def _rebuilt(parameters: SimpleNetParameters, folder: Path) -> SimpleNetGraph:
 
     backbone = restore_backbone(parameters.backbone, parameters.strides, folder / WEIGHTS_FILE)
     embedding = embedding_graph(parameters.embedding(), backbone)
-    scorer = PatchScorer(embedding.aggregation.width, parameters.hidden)
+    scorer = PatchScorer(embedding.aggregation.width, parameters.heads * parameters.hidden)
     try:
         scorer.load_state_dict(load_file(folder / HEAD_FILE))
     except (OSError, SafetensorError, RuntimeError) as exc:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from models.features import EmbeddingGraph
     from models.simplenet.scaling import Scaling
 
@@ -91,8 +93,24 @@ class SimpleNetGraph(nn.Module):
         return cast("Tensor", self.scorer(self.embedding(images)))
 
 
-def fold(scaling: Scaling, head: Head) -> PatchScorer:
-    """Join a trained head and the scaling before it; nothing is changed in place.
+def fold(scaling: Scaling, heads: Sequence[Head]) -> PatchScorer:
+    """Join trained heads, as their mean, and the scaling before them; nothing is changed in place.
+
+    Their hidden layers lie side by side in one: several cost no more than one as wide as all.
+    """
+    parts = [_folded(scaling, head) for head in heads]
+    weight = torch.cat([weight for weight, _ in parts])
+    scorer = PatchScorer(weight.shape[1], weight.shape[0])
+    scorer.hidden.weight.copy_(weight)
+    scorer.hidden.bias.copy_(torch.cat([bias for _, bias in parts]))
+    # The sign turns what looks good into what looks anomalous.
+    out = torch.cat([head.out.weight.detach() for head in heads], dim=1)
+    scorer.out.weight.copy_(-out / len(heads))
+    return scorer
+
+
+def _folded(scaling: Scaling, head: Head) -> tuple[Tensor, Tensor]:
+    """Scaling, adaptor, hidden layer and batch norm as one: weight (hidden, D), bias (hidden,).
 
     Batch norm in scoring is (x - mean) * gain + shift with gain = weight / sqrt(var + eps).
     """
@@ -104,12 +122,7 @@ def fold(scaling: Scaling, head: Head) -> PatchScorer:
     norm = head.norm
     variance, mean = cast("Tensor", norm.running_var), cast("Tensor", norm.running_mean)
     gain = _affine(norm.weight) / (_affine(variance) + norm.eps).sqrt()
-    scorer = PatchScorer(matrix.shape[0], matrix.shape[1])
-    scorer.hidden.weight.copy_((matrix * gain).T)
-    scorer.hidden.bias.copy_((offset - _affine(mean)) * gain + _affine(norm.bias))
-    # The sign turns what looks good into what looks anomalous.
-    scorer.out.weight.copy_(-head.out.weight.detach())
-    return scorer
+    return (matrix * gain).T, (offset - _affine(mean)) * gain + _affine(norm.bias)
 
 
 def _affine(values: Tensor) -> Tensor:

@@ -42,8 +42,11 @@ class SimpleNetParameters(Hyperparameters):
     noise: float = 1.0
     #: If above `noise`, each patch draws its own size between the two.
     noise_up_to: float = 1.0
-    #: Width of the discriminator's hidden layer.
-    hidden: int = 512
+    #: Adaptors and discriminators, trained one after the other; their mean scores. The paper has
+    #: one.
+    heads: int = 2
+    #: Width of each discriminator's hidden layer.
+    hidden: int = 256
     #: Where the truncated loss stops pushing: at this for good patches, at its negative for others.
     margin: float = 0.5
     #: `images`: a batch is all patches of some images, as in the released code; `patches`: it is
@@ -70,7 +73,7 @@ class SimpleNetParameters(Hyperparameters):
 
     def __post_init__(self) -> None:
         """Refuse values out of their range, with a ValueError."""
-        for name in ("width", "hidden", "batch", "epochs"):
+        for name in ("width", "heads", "hidden", "batch", "epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
         for name in ("noise", "learning_rate", "adaptor_learning_rate"):
@@ -121,6 +124,7 @@ PRESETS: dict[Preset, SimpleNetParameters] = {
         noise=0.015,
         noise_up_to=0.015,
         noise_kind="gaussian",
+        heads=1,
         hidden=1024,
         batch_of="images",
         batch=8,

@@ -214,14 +214,16 @@ def test_the_paper_preset_takes_a_step_and_scores() -> None:
     scaling = Scaling(torch.zeros(1536), torch.eye(1536))
 
     training = Training(embeddings.numpy(), scaling, parameters, seed=0)
-    before = {name: value.clone() for name, value in training.head.named_parameters()}
+    before = {name: value.clone() for name, value in training.heads[0].named_parameters()}
     with torch.enable_grad():
         training.run(ignore)
-    scores = SimpleNetGraph(embedding, fold(scaling, training.head))(images)
+    scores = SimpleNetGraph(embedding, fold(scaling, training.heads))(images)
 
     # Of 288 pixels the grid has 36 x 36; of the 64 here, 8 x 8.
     assert embeddings.shape == (2, SIZE // 8, SIZE // 8, 1536)
     assert training.epochs == 1  # two images, eight a batch: one step
-    assert all(not value.equal(before[name]) for name, value in training.head.named_parameters())
+    assert all(
+        not value.equal(before[name]) for name, value in training.heads[0].named_parameters()
+    )
     assert scores.shape == (2, SIZE // 8, SIZE // 8)
     assert scores.isfinite().all()

@@ -11,10 +11,10 @@ from models.simplenet.scaling import Scaling
 WIDTH, HIDDEN = 6, 5
 
 
-def trained_head(*, adaptor: bool) -> Head:
+def trained_head(*, adaptor: bool, seed: int = 0) -> Head:
     """A head whose batch norm has seen something."""
-    head = Head(WIDTH, HIDDEN, adaptor=adaptor, seed=0)
-    generator = torch.Generator().manual_seed(1)
+    head = Head(WIDTH, HIDDEN, adaptor=adaptor, seed=seed)
+    generator = torch.Generator().manual_seed(seed + 1)
     patches = 3 + 2 * torch.randn(50, WIDTH, generator=generator)
     for _ in range(5):
         head.discriminate(head.adaptor(patches))
@@ -25,18 +25,20 @@ def trained_head(*, adaptor: bool) -> Head:
 
 @pytest.mark.parametrize("adaptor", [True, False])
 @torch.no_grad()
-def test_the_folded_network_says_the_negative_of_what_its_parts_say(adaptor: bool) -> None:
-    head = trained_head(adaptor=adaptor)
+def test_the_folded_network_says_the_negative_of_its_heads_mean(adaptor: bool) -> None:
     generator = torch.Generator().manual_seed(2)
     scaling = Scaling(
         torch.randn(WIDTH, generator=generator), torch.randn(WIDTH, WIDTH, generator=generator)
     )
     grid = torch.randn(2, 3, 4, WIDTH, generator=generator)
 
-    scores = fold(scaling, head)(grid)
+    heads = [trained_head(adaptor=adaptor, seed=seed) for seed in (0, 5)]
+
+    scores = fold(scaling, heads)(grid)
 
     patches = scaling(grid.reshape(-1, WIDTH))
-    expected = -head.discriminate(head.adaptor(patches)).reshape(2, 3, 4)
+    each = [-one.discriminate(one.adaptor(patches)).reshape(2, 3, 4) for one in heads]
+    expected = (each[0] + each[1]) / 2
     torch.testing.assert_close(scores, expected, atol=1e-5, rtol=1e-5)
 
 

@@ -27,6 +27,7 @@ PARAMETERS = SimpleNetParameters(
     noise_kind="gaussian",
     noise=1.0,
     noise_up_to=1.0,
+    heads=1,
     hidden=32,
     batch=64,
     steps=40,
@@ -59,7 +60,7 @@ def ignore(stage: str, done: int, total: int) -> None:
 
 
 def weights(trained: Training) -> bytes:
-    return save(trained.head.state_dict())
+    return b"".join(save(head.state_dict()) for head in trained.heads)
 
 
 def test_good_and_noisy_patches_are_told_apart() -> None:
@@ -82,21 +83,24 @@ def test_the_same_seed_gives_the_same_bytes(batch_of: str) -> None:
     assert weights(runs[0]) != weights(runs[2])
 
 
+@pytest.mark.parametrize("heads", [1, 2])
 def test_a_stopped_training_goes_on_to_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    heads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint_module, "INTERVAL_S", 0.0)
-    whole = training()
+    parameters = replace(PARAMETERS, heads=heads)
+    whole = training(parameters)
     outcome = whole.run(ignore)
 
     def stop(stage: str, done: int, total: int) -> None:
+        # With two heads: the second one's first epoch.
         if done == total // 2 + 1:
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        training().run(stop, Checkpoint(tmp_path / "state", "a"))
+        training(parameters).run(stop, Checkpoint(tmp_path / "state", "a"))
     told: list[int] = []
-    resumed = training()
+    resumed = training(parameters)
     again = resumed.run(
         lambda stage, done, total: told.append(done), Checkpoint(tmp_path / "state", "a")
     )
@@ -129,14 +133,14 @@ def test_divergence_stops_and_keeps_the_last_good_state(
     def spoil(stage: str, done: int, total: int) -> None:
         if done == 4:  # of 40 steps, two an epoch: the end of epoch 2
             with torch.no_grad():
-                diverging.head.hidden.weight[0, 0] = torch.nan
+                diverging.heads[0].hidden.weight[0, 0] = torch.nan
 
     with pytest.raises(DivergedError, match=r"weight is not finite in epoch 2 of 20, step 2 of 2"):
         diverging.run(spoil, checkpoint)
 
     restored = training()
-    assert checkpoint.restore({"head": restored.head}, {}) is not None
-    assert all(value.isfinite().all() for value in restored.head.state_dict().values())
+    assert checkpoint.restore({"0": restored.heads[0]}, {}) is not None
+    assert all(value.isfinite().all() for value in restored.heads[0].state_dict().values())
 
 
 def test_a_loss_that_is_not_finite_stops_at_its_step() -> None:
@@ -145,7 +149,7 @@ def test_a_loss_that_is_not_finite_stops_at_its_step() -> None:
     def spoil(stage: str, done: int, total: int) -> None:
         if done == 3:
             with torch.no_grad():
-                diverging.head.out.weight.fill_(torch.inf)
+                diverging.heads[0].out.weight.fill_(torch.inf)
 
     with pytest.raises(DivergedError, match=r"the loss is (nan|inf) in epoch 2 of 20, step 2 of 2"):
         diverging.run(spoil)
@@ -168,6 +172,20 @@ def test_progress_counts_steps_to_the_end() -> None:
     assert {total for *_, total in told} == {40}
 
 
+def test_several_heads_are_trained_apart_one_after_the_other() -> None:
+    told: list[tuple[str, int, int]] = []
+    both = training(replace(PARAMETERS, heads=2))
+
+    both.run(lambda *progress: told.append(progress))
+    alone = training()
+    alone.run(ignore)
+
+    assert [done for _, done, _ in told] == list(range(1, 81))
+    assert {total for *_, total in told} == {80}
+    assert save(both.heads[0].state_dict()) == weights(alone)
+    assert save(both.heads[1].state_dict()) != weights(alone)
+
+
 def test_a_single_patch_is_enough_to_train_on() -> None:
     parameters = replace(PARAMETERS, steps=3)
     patches = embeddings()[:1, :1, :1]
@@ -177,7 +195,7 @@ def test_a_single_patch_is_enough_to_train_on() -> None:
     outcome = trained.run(ignore)
 
     assert np.isfinite(outcome.loss)
-    assert fold(scaling, trained.head)(torch.zeros(2, 8)).isfinite().all()
+    assert fold(scaling, trained.heads)(torch.zeros(2, 8)).isfinite().all()
 
 
 def test_findings_are_rounded_for_people() -> None:

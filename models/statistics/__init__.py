@@ -1,0 +1,1 @@
+"""Statistics of a running line: rates with intervals, control charts, drift, paired tests."""
