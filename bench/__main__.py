@@ -13,6 +13,7 @@ BENCHMARKS = {
     "overhead": "end-to-end rate as a share of the model's own rate in a plain loop",
     "latency": "capture to committed verdict at half load",
     "memory": "resident memory of worker and ingest over 10,000 frames",
+    "review_page": "time from key to next card on the Review page, with 50,000 inspections",
     "elpv": "image AUROC, fit time and speed of PatchCore on elpv, three seeds",
 }
 #: Hours; each takes arguments, --help tells which.
@@ -20,6 +21,7 @@ LONG = {
     "accuracy": "image AUROC of all detectors on four sets, three seeds; hours, can be resumed",
     "reference": "PatchCore against an independent one; an hour, can be resumed",
     "fitting": "time and memory to fit 320 images with each detector; an hour",
+    "loop": "confirm, retrain, promote: what the line gains, and that no frame is lost; hours",
     "ablation": "a grid of settings on any set, as a table; hours, can be resumed",
 }
 

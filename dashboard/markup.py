@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from base64 import b64encode
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,11 @@ def scale_ends(review: float, reject: float) -> tuple[float, float]:
     return reject - reach, reject + reach
 
 
+def svg_uri(svg: str) -> str:
+    """An SVG as a picture's address: Streamlit strips it from HTML, and shows it in an <img>."""
+    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode('ascii')}"
+
+
 def notice(title: str, text: str) -> str:
     """A calm message in the middle of the page."""
     return f'<div class="lw-notice"><h2>{escape(title)}</h2><p>{_prose(text)}</p></div>'
@@ -93,6 +99,21 @@ def notice(title: str, text: str) -> str:
 def warning(text: str) -> str:
     """One line that asks for something to be done."""
     return f'<div class="lw-warning" role="status"><span>{_prose(text)}</span></div>'
+
+
+def done(text: str) -> str:
+    """One line that says what was done."""
+    return f'<div class="lw-done" role="status"><span>{_prose(text)}</span></div>'
+
+
+def sentence(text: str) -> str:
+    """A message with a capital letter, to stand by itself."""
+    return text[:1].upper() + text[1:]
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share in percent; a dash where it is not known."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
 def _prose(text: str) -> str:

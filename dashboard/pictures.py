@@ -17,7 +17,7 @@ import structlog
 from dashboard.database import store
 from db.errors import StoreError
 from models.errors import ImageError
-from models.images import decode
+from models.images import decode, decode_mask
 from models.maps import decode_map, heat_ends, heat_overlay
 
 if TYPE_CHECKING:
@@ -31,11 +31,14 @@ log = structlog.get_logger()
 
 #: Longer edge of a picture, in pixels.
 THUMBNAIL_PX = 128
+SHEET_PX = 320
 TILE_PX = 720
 CARD_PX = 1200
 JPEG_QUALITY = 85
 #: How strongly the map covers the picture on the Live page.
 TILE_OPACITY = 0.7
+#: RGB of a defect's outline, and of what sets it off.
+OUTLINE, OUTLINE_EDGE = (255, 214, 64), (18, 24, 29)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,16 @@ class Picture:
     heat: Heat | None = None
 
 
-def of(frame: InspectionView) -> Picture | None:
-    """What an inspection's pictures are made of; None if its frame was not kept."""
+def of(frame: InspectionView, *, bare: bool = False) -> Picture | None:
+    """What an inspection's pictures are made of; None if its frame was not kept.
+
+    Args:
+        bare: without the map, for a blind check.
+    """
     if frame.image_key is None:
         return None
+    if bare:
+        return Picture(frame.image_key)
     review, reject = frame.map_review, frame.map_reject
     if frame.map_key is None or frame.map_low is None or frame.map_high is None:
         return Picture(frame.image_key)
@@ -76,6 +85,24 @@ def of(frame: InspectionView) -> Picture | None:
 def thumbnail(picture: Picture) -> str | None:
     """The bare frame, small, as a data URI; None if the store does not have it."""
     return _or_none(lambda: _plain(picture.image_key, THUMBNAIL_PX))
+
+
+def sheet(image_key: str) -> str | None:
+    """The bare frame for a contact sheet, as a data URI; None if the store does not have it."""
+    return _or_none(lambda: _plain(image_key, SHEET_PX))
+
+
+def marked(image_key: str, mask_key: str | None, *, large: bool = False) -> str | None:
+    """The frame with its defect outlined, as a data URI; None if the store does not have it.
+
+    Args:
+        mask_key: where the defect is; None: nobody said, and nothing is outlined.
+        large: at the size of a card instead of a contact sheet's.
+    """
+    edge_px = CARD_PX if large else SHEET_PX
+    if mask_key is None:
+        return _or_none(lambda: _plain(image_key, edge_px))
+    return _or_none(lambda: _outlined(image_key, mask_key, edge_px))
 
 
 def tile(picture: Picture) -> str | None:
@@ -122,18 +149,40 @@ def _overlaid(picture: Picture, edge_px: int, opacity: float) -> str:
     )
 
 
+@st.cache_data(max_entries=512, ttl="6h", show_spinner=False)
+def _outlined(image_key: str, mask_key: str, edge_px: int) -> str:
+    rgb = _read(image_key, edge_px)
+    height, width = rgb.shape[:2]
+    mask = decode_mask(store().get(mask_key)).astype(np.uint8)
+    # Small defects stay in sight when the picture shrinks: a pixel counts if any of it is marked.
+    shrunk = cv2.resize(mask * 255, (width, height), interpolation=cv2.INTER_AREA)
+    found, _ = cv2.findContours(
+        (shrunk > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    line_px = max(1, round(max(height, width) / 240))
+    for colour, more in ((OUTLINE_EDGE, 2), (OUTLINE, 0)):  # dark around bright: seen on any part
+        cv2.drawContours(rgb, found, -1, colour, line_px + more, cv2.LINE_AA)
+    return _data_uri(rgb)
+
+
 def _read(image_key: str, edge_px: int) -> NDArray[np.uint8]:
     return _fit(decode(store().get(image_key)), edge_px)
 
 
 def _fit(rgb: NDArray[np.uint8], edge_px: int) -> NDArray[np.uint8]:
     """Shrink to at most `edge_px` on the longer edge; enlarging is left to the browser."""
-    height, width = rgb.shape[:2]
-    if max(height, width) <= edge_px:
+    full_height, full_width = rgb.shape[:2]
+    height, width = fitted(full_height, full_width, edge_px)
+    if (height, width) == (full_height, full_width):
         return rgb
-    scale = edge_px / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    shrunk = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, dtype=np.uint8)
+
+
+def fitted(height: int, width: int, edge_px: int) -> tuple[int, int]:
+    """Height and width of a picture whose longer edge is at most `edge_px`."""
+    scale = min(1.0, edge_px / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _data_uri(rgb: NDArray[np.uint8]) -> str:

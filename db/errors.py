@@ -33,3 +33,23 @@ class ImageMissing(StoreError):
 
 class Forbidden(DbError):
     """Raised when someone may not make a change: unknown, disabled, or of a lesser role."""
+
+
+class WeakPassword(DbError):
+    """Raised when a new password is refused: too short, too long, or the user's name."""
+
+
+class LoginRefused(DbError):
+    """Raised when a log-in fails; the message is the same whatever was wrong."""
+
+
+class BadMask(DbError):
+    """Raised when a defect's mask cannot be taken: no PNG, of another size, or empty."""
+
+
+class TooFewSamples(Conflict):
+    """Raised when a line has too few labelled frames to train or judge a model; says of which."""
+
+
+class ImageDamaged(StoreError):
+    """Raised when an image in the store no longer has the bytes that were stored."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import select, update
 
 from db.errors import NotFound
-from db.tables import Inspection, Line
+from db.tables import Inspection, Line, ModelVersion, Sample, Teaching
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-Row = TypeVar("Row", Line, Inspection)
+Row = TypeVar("Row", Line, Inspection, ModelVersion, Teaching, Sample)
 
 
 def lock(session: Session, table: type[Row], row_id: int) -> Row:

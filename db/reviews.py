@@ -1,6 +1,7 @@
 """Reviews: people's words on inspections.
 
-Reviews are append-only events. An inspection's current review is its latest one not undone.
+Reviews are append-only events. An inspection's current review is its latest one not undone; what
+all of them come to is in `db.opinions`, and the queue of the inspection follows after every event.
 Whoever reviews says which review was current when they looked (`after`); if another person's word
 came in between, theirs is refused, so nobody overrules a colleague without having seen it.
 """
@@ -9,23 +10,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, literal_column, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import delete, func, select
 
+from db import samples
 from db.access import require
+from db.defect_classes import require_class
 from db.errors import Conflict, NotFound
 from db.inspections import unreviewed_queue
 from db.locking import lock
-from db.tables import Decision, Inspection, Review, Role
+from db.opinions import OF_SOMEBODY_ELSE, Confirmed, confirmed, outcome, standing, stands
+from db.tables import Decision, Inspection, Line, Review, ReviewClaim, ReviewQueue, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from db.access import Actor
+
+__all__ = [
+    "Confirmed",
+    "add_review",
+    "confirmed",
+    "count_decisions",
+    "current_review",
+    "current_reviews",
+    "history",
+    "latest_reviews",
+    "undo",
+]
 
 
 def add_review(
@@ -38,46 +52,56 @@ def add_review(
     defect_class: str | None = None,
     mask_key: str | None = None,
 ) -> Review:
-    """Add a person's word on an inspection, which leaves the queue.
+    """Add a person's word on an inspection, which leaves its queue, or waits in another one.
 
     Args:
         after: id of the review that was current when the reviewer looked; None: there was none. A
             second opinion or a correction thus names the review it follows.
-        defect_class: which defect, where it is one.
-        mask_key: the drawn or accepted mask in the image store.
+        defect_class: which defect, where it is one; a class of the line's own.
+        mask_key: where the defect is; `db.masks.put_mask` gives it, once it has checked the mask.
 
     Raises:
         Forbidden: if the reviewer is no user any more.
         NotFound: if there is no such inspection.
-        Conflict: if another review came in between, or the one looked at was undone.
+        Conflict: if another review came in between, or the one looked at was undone; if the class
+            is not the line's, or was retired meanwhile; if somebody else's word is wanted.
     """
     if decision is Decision.UNDO:
         raise ValueError("undo is no decision of its own: call undo with the review to take back")
+    if decision is not Decision.DEFECT and (defect_class or mask_key):
+        raise ValueError(f"only a defect has a class and a mask, and the decision is {decision!s}")
     require(session, reviewer, Role.OPERATOR)
     inspection = lock(session, Inspection, inspection_id)
-    now_current = current_review(session, inspection_id)
+    so_far = standing(session, inspection_id)
+    now_current = so_far[-1] if so_far else None
     if (now_current.id if now_current else None) != after:
         raise Conflict(_changed(inspection_id, now_current))
+    if decision is not Decision.DISMISSED:
+        _require_somebody_else(inspection, so_far, reviewer)
+    if defect_class is not None:
+        require_class(session, inspection.line_id, defect_class)
     review = Review(
         inspection_id=inspection_id,
         reviewer=reviewer.name,
         decision=decision.value,
         defect_class=defect_class,
         mask_key=mask_key,
+        queue=inspection.queue,
     )
     session.add(review)
-    inspection.queue = None
     session.flush()
+    _settle(session, inspection, [*so_far, review])
     return review
 
 
 def undo(session: Session, review_id: int, *, reviewer: Actor) -> Review:
     """Take back a current review: the one before it, if any, is current again.
 
-    Without one before it, a flagged inspection returns to the queue.
+    The inspection returns to the queue it waited in before. One's own word is taken back by
+    oneself; somebody else's by an engineer.
 
     Raises:
-        Forbidden: if the reviewer is no user any more.
+        Forbidden: if the reviewer is no user any more, or it is somebody else's word.
         NotFound: if there is no such review.
         Conflict: if it was undone already, or a later review stands on it.
     """
@@ -85,22 +109,51 @@ def undo(session: Session, review_id: int, *, reviewer: Actor) -> Review:
     undone = session.get(Review, review_id)
     if undone is None:
         raise NotFound(f"there is no review {review_id}")
+    if undone.reviewer != reviewer.name:
+        require(session, reviewer, Role.ENGINEER)
     inspection = lock(session, Inspection, undone.inspection_id)
-    now_current = current_review(session, inspection.id)
-    if now_current is None or now_current.id != review_id:
-        raise Conflict(_not_current(session, undone, now_current))
+    so_far = standing(session, inspection.id)
+    if not so_far or so_far[-1].id != review_id:
+        raise Conflict(_not_current(session, undone, so_far[-1] if so_far else None))
     event = Review(
         inspection_id=inspection.id,
         reviewer=reviewer.name,
         decision=Decision.UNDO.value,
+        queue=inspection.queue,
         undoes_id=review_id,
     )
     session.add(event)
     session.flush()
-    if current_review(session, inspection.id) is None:
-        inspection.queue = unreviewed_queue(inspection.verdict, inspection.audit_probability)
-    session.flush()
+    _settle(session, inspection, so_far[:-1])
     return event
+
+
+def _settle(session: Session, inspection: Inspection, reviews: list[Review]) -> None:
+    """Let the queue, the claim and the labelled frame follow from the reviews that stand."""
+    wants_two = session.scalars(
+        select(Line.needs_second_opinion).where(Line.id == inspection.line_id)
+    ).one()
+    inspection.queue = outcome(reviews).queue(
+        unreviewed_queue(inspection.verdict, inspection.audit_probability),
+        needs_second_opinion=wants_two,
+    )
+    session.execute(delete(ReviewClaim).where(ReviewClaim.inspection_id == inspection.id))
+    session.flush()
+    samples.refresh(session, inspection.id)
+
+
+def _require_somebody_else(inspection: Inspection, so_far: list[Review], reviewer: Actor) -> None:
+    """Nobody agrees with themselves, or settles a dispute they are part of."""
+    if inspection.queue not in OF_SOMEBODY_ELSE:
+        return
+    if any(r.reviewer == reviewer.name and r.decision != Decision.DISMISSED for r in so_far):
+        wanted = (
+            "second opinion" if inspection.queue == ReviewQueue.SECOND_OPINION else "deciding word"
+        )
+        raise Conflict(
+            f"inspection {inspection.id} waits for a {wanted} of somebody else than "
+            f"{reviewer.name!r}: leave it to a colleague, or take your own word back to change it"
+        )
 
 
 def current_review(session: Session, inspection_id: int) -> Review | None:
@@ -112,7 +165,7 @@ def current_reviews(session: Session, inspection_ids: Iterable[int]) -> dict[int
     """The current reviews of several inspections; those without one are left out."""
     query = (
         select(Review)
-        .where(Review.inspection_id.in_(list(inspection_ids)), *_stands())
+        .where(Review.inspection_id.in_(list(inspection_ids)), *stands())
         .order_by(Review.id)
     )
     return {review.inspection_id: review for review in session.scalars(query)}
@@ -131,7 +184,7 @@ def latest_reviews(
     query = (
         select(Review)
         .join(Inspection, Inspection.id == Review.inspection_id)
-        .where(Inspection.line_id == line_id, *_stands())
+        .where(Inspection.line_id == line_id, *stands())
     )
     if reviewer is not None:
         query = query.where(Review.reviewer == reviewer)
@@ -146,18 +199,11 @@ def count_decisions(session: Session, line_id: int, since: datetime) -> dict[Dec
     query = (
         select(Review.decision, func.count())
         .join(Inspection, Inspection.id == Review.inspection_id)
-        .where(Inspection.line_id == line_id, Review.created_at >= since, *_stands())
+        .where(Inspection.line_id == line_id, Review.created_at >= since, *stands())
         .group_by(Review.decision)
     )
     found = {row[0]: row[1] for row in session.execute(query)}
     return {d: found.get(d.value, 0) for d in Decision if d is not Decision.UNDO}
-
-
-def _stands() -> tuple[ColumnElement[bool], ...]:
-    """Conditions on Review: it is a decision, and it was not undone."""
-    later = aliased(Review)
-    undone = select(literal_column("1")).where(later.undoes_id == Review.id).exists()
-    return Review.decision != Decision.UNDO.value, ~undone
 
 
 def _changed(inspection_id: int, now_current: Review | None) -> str:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import re
 import secrets
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from db.errors import ImageMissing, StoreError
+from db.errors import ImageDamaged, ImageMissing, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +101,8 @@ class ImageStore:
 
         Raises:
             ImageMissing: if there is none.
-            StoreError: if it cannot be read, or its bytes are no longer those that were stored.
+            ImageDamaged: if its bytes are no longer those that were stored.
+            StoreError: if it cannot be read.
         """
         path = self._path(key)
         with self._explained("give an image"):
@@ -111,11 +114,51 @@ class ImageStore:
                     "address names another store"
                 ) from exc
         if hashlib.sha256(data).hexdigest() != Path(key).stem:
-            raise StoreError(
+            raise ImageDamaged(
                 f"image {key} in {self.place} is damaged, its bytes have another sha256: "
                 "restore it from a backup"
             )
         return data
+
+    def delete(self, key: str, *, younger_than_s: float) -> int | None:
+        """Delete the image under `key`, unless it was put there again only just now.
+
+        Whoever puts an image that is there already makes it young again, so a row about to name it
+        does not lose it. In a folder that holds at any moment; in S3 for all but the milliseconds
+        between looking and deleting.
+
+        Args:
+            younger_than_s: age in seconds below which it stays.
+
+        Returns:
+            Its size in bytes; 0 if it was gone already; None if it stays.
+
+        Raises:
+            StoreError: if it cannot be deleted.
+        """
+        path = self._path(key)
+        with self._explained("delete an image"):
+            if self._is_local:
+                return _delete_file(Path(path), younger_than_s)
+            try:
+                size, modified = int(self._fs.size(path) or 0), self._fs.modified(path)
+            except FileNotFoundError:
+                return 0
+            if time.time() - modified.timestamp() < younger_than_s:
+                return None
+            self._fs.rm_file(path)
+            return size
+
+    def size_bytes(self) -> int:
+        """How much all images take; looks at every one of them.
+
+        Raises:
+            StoreError: if they cannot be listed.
+        """
+        with self._explained("be listed"):
+            if self._is_local:
+                return _folder_size(self._root)
+            return int(self._fs.du(self._root)) if self._fs.exists(self._root) else 0
 
     def check(self) -> None:
         """Write, read and remove a small file; raises StoreError with what to do if that fails."""
@@ -162,7 +205,9 @@ def _put_file(path: Path, data: bytes) -> None:
     """Write under another name in the same folder, then rename: nobody sees half a file."""
     # The size too: a power cut can leave a name without its bytes.
     if path.is_file() and path.stat().st_size == len(data):
-        return
+        with suppress(OSError):  # deleted just now, or another user's: written anew
+            os.utime(path)
+            return
     path.parent.mkdir(exist_ok=True)
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -171,3 +216,31 @@ def _put_file(path: Path, data: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _delete_file(path: Path, younger_than_s: float) -> int | None:
+    """Move away, look at its age, then delete or move back: a put in between is never lost.
+
+    It either finds the file and makes it young, which is seen here, or finds none and writes one.
+    """
+    away = path.with_name(f"{path.name}.gone")
+    with suppress(FileNotFoundError):  # then an earlier run may have died with it moved away
+        path.rename(away)
+    try:
+        stat = away.stat()
+    except FileNotFoundError:
+        return 0
+    if time.time() - stat.st_mtime < younger_than_s:
+        away.rename(path)
+        return None
+    away.unlink(missing_ok=True)
+    return stat.st_size
+
+
+def _folder_size(root: str) -> int:
+    total = 0
+    for folder, _, names in os.walk(root):
+        for name in names:
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                total += Path(folder, name).stat().st_size
+    return total

@@ -31,6 +31,8 @@ from db.types import Real, UtcDateTime
 
 #: SQLite numbers rows by itself only in columns of type INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")
+#: Of inspections: a PASS nobody was asked about, whose picture was kept.
+UNASKED_PICTURE = "verdict = 'PASS' AND audit_probability IS NULL AND image_key IS NOT NULL"
 
 
 def utc_now() -> datetime:
@@ -333,6 +335,26 @@ class Inspection(Base):
             sqlite_where=text("queue IS NOT NULL"),
             postgresql_where=text("queue IS NOT NULL"),
         ),
+        # Retention: the pictures that need not be kept, oldest first, and whether another row needs
+        # one of the same bytes. They hold the kept pictures only.
+        Index(
+            "ix_inspections_recorded_at_unasked_picture",
+            "recorded_at",
+            sqlite_where=text(UNASKED_PICTURE),
+            postgresql_where=text(UNASKED_PICTURE),
+        ),
+        Index(
+            "ix_inspections_image_key",
+            "image_key",
+            sqlite_where=text("image_key IS NOT NULL"),
+            postgresql_where=text("image_key IS NOT NULL"),
+        ),
+        Index(
+            "ix_inspections_map_key",
+            "map_key",
+            sqlite_where=text("map_key IS NOT NULL"),
+            postgresql_where=text("map_key IS NOT NULL"),
+        ),
         one_of("verdict", Verdict),
         one_of("queue", ReviewQueue),
     )
@@ -606,10 +628,28 @@ class User(Base):
     last_login_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class LoginSession(Base):
+    """A browser in which someone is logged in; gone when they log out or may no longer."""
+
+    __tablename__ = "login_sessions"
+
+    #: Of what the browser's cookie holds, which is kept nowhere else.
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class AuditEvent(Base):
     """Who changed what, when. Append-only."""
 
     __tablename__ = "audit_events"
+    __table_args__ = (
+        # The audit page's filters, newest first.
+        Index("ix_audit_events_actor_id", "actor", "id"),
+        Index("ix_audit_events_action_id", "action", "id"),
+        Index("ix_audit_events_subject_id", "subject", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)

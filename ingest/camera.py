@@ -11,7 +11,7 @@ import structlog
 from ingest.delivery import Delivery, Outcome, as_notice
 from ingest.encoding import Encoder, Encoding
 from ingest.errors import EncodingError
-from ingest.frame import Frame, check_name
+from ingest.frame import MAX_LOT_ID_CHARS, Frame, check_name
 from ingest.pacing import paced
 from ingest.sources.address import masked
 from ingest.stream import FullPolicy
@@ -35,6 +35,9 @@ class CameraConfig:
     #: A folder, a video file, a USB camera (index or /dev path), or an rtsp:// or http:// address.
     #: Not in the repr: it may hold a password.
     source: str = field(repr=False)
+    #: The batch of all its parts; None: not known. Frames of one lot are used for training or for
+    #: judging a model, never for both: a lot that never ends leaves nothing for the other.
+    lot_id: str | None = None
     #: None: `drop_oldest` for live cameras, `block` for folders and files.
     policy: FullPolicy | None = None
     #: Pictures a second at most; None: as they come.
@@ -74,6 +77,8 @@ class CameraConfig:
                 f"camera {self.camera}: source is empty: give a folder, a video file, "
                 "a USB camera or an address"
             )
+        if self.lot_id is not None:
+            self._check_lot_id(self.lot_id)
         if not 1 <= self.quality <= 100:
             raise ValueError(f"camera {self.camera}: quality is {self.quality}: use 1 to 100")
         for name in ("block_timeout_s", "settle_s", "open_timeout_s", "silent_after_s"):
@@ -81,6 +86,13 @@ class CameraConfig:
         for name in ("max_fps", "frozen_after_s", "first_picture_timeout_s"):
             if getattr(self, name) is not None:
                 self._check_positive(name, zero=False)
+
+    def _check_lot_id(self, lot_id: str) -> None:
+        if not 1 <= len(lot_id) <= MAX_LOT_ID_CHARS or not lot_id.isprintable():
+            raise ValueError(
+                f"camera {self.camera}: lot_id is {lot_id!r}: use 1 to {MAX_LOT_ID_CHARS} "
+                "printable characters, or leave it out"
+            )
 
     def _check_positive(self, name: str, *, zero: bool) -> None:
         value = getattr(self, name)
@@ -187,6 +199,7 @@ class Camera:
             picture.part_id,
             captured_at=picture.captured_at,
             frame_id=picture.frame_id,
+            lot_id=self.config.lot_id,
         )
         self._sequence += 1
         return frame

@@ -14,6 +14,7 @@ from ingest.errors import MessageError
 #: What a line or camera may be called: it becomes part of Redis keys, file names and metrics.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MAX_PART_ID_CHARS = 128
+MAX_LOT_ID_CHARS = 128
 MEDIA_TYPE_SUFFIXES = {
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -51,6 +52,8 @@ class Frame:
     part_id: str | None = None
     #: Why the frame could not be queued for inspection; None for a frame that carries its image.
     uninspected: str | None = None
+    #: The batch the part was made in; None: nobody said.
+    lot_id: str | None = None
 
     @classmethod
     def capture(
@@ -64,6 +67,7 @@ class Frame:
         *,
         captured_at: datetime | None = None,
         frame_id: UUID | None = None,
+        lot_id: str | None = None,
     ) -> Frame:
         """A frame taken now, unless told when; a source that may send again gives the identity."""
         return cls(
@@ -75,6 +79,7 @@ class Frame:
             media_type,
             image,
             part_id,
+            lot_id=lot_id,
         )
 
 
@@ -91,6 +96,8 @@ def to_fields(frame: Frame) -> list[str | bytes]:
     ]  # fmt: skip
     if frame.part_id is not None:
         fields += ["part_id", frame.part_id]
+    if frame.lot_id is not None:
+        fields += ["lot_id", frame.lot_id]
     if frame.uninspected is not None:
         fields += ["uninspected", frame.uninspected]
     return fields
@@ -140,6 +147,9 @@ def from_fields(fields: dict[bytes, bytes]) -> Frame:
     part_id = text("part_id", required=False)
     if len(part_id) > MAX_PART_ID_CHARS:
         raise MessageError("part_id", f"has more than {MAX_PART_ID_CHARS} characters")
+    lot_id = text("lot_id", required=False)
+    if len(lot_id) > MAX_LOT_ID_CHARS:
+        raise MessageError("lot_id", f"has more than {MAX_LOT_ID_CHARS} characters")
     image = fields.get(b"image")
     if image is None:
         raise MessageError("image", "is missing")
@@ -153,4 +163,5 @@ def from_fields(fields: dict[bytes, bytes]) -> Frame:
         image=image,
         part_id=part_id or None,
         uninspected=text("uninspected", required=False) or None,
+        lot_id=lot_id or None,
     )

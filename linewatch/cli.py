@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import cast
 
 import click
@@ -21,8 +22,12 @@ COMMANDS = {
     "db": ("db", "Create and migrate the database."),
     "line": ("line", "Add and list production lines."),
     "model": ("model", "Add, activate and list the models of a line."),
+    "export": ("labelled", "Write the labelled data of a line to a folder."),
+    "import": ("labelled", "Bring the labelled data of a folder into a line."),
+    "user": ("user", "Add, list and change the people who may log in to the dashboard."),
     "ingest": ("services", "Run the configured cameras and send their frames to Redis."),
     "worker": ("services", "Run scoring workers; one that dies is started again."),
+    "trainer": ("services", "Train the models that lines ask for, one after the other."),
     "scheduler": ("services", "Run the scheduled jobs: run one per plant."),
     "dashboard": ("services", "Run the dashboard."),
     "server": ("server", "Start, stop and look at the embedded Valkey server."),
@@ -41,7 +46,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"linewatch.commands.{COMMANDS[cmd_name][0]}")
-        return cast("click.Command", getattr(module, cmd_name))
+        attribute = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        return cast("click.Command", getattr(module, attribute))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table."""

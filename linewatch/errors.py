@@ -22,6 +22,10 @@ class ReportError(LinewatchError):
     """Raised when the page about an evaluation cannot be written."""
 
 
+class LabelledDataError(LinewatchError):
+    """Raised when a line's labelled data cannot be exported or imported as asked."""
+
+
 class EmbeddedServerError(LinewatchError):
     """Raised when the embedded Valkey server cannot be started, reached or stopped."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CONFIG_NAME = "linewatch.toml"
 SECRETS = ("redis_password", "database_password")
 #: Variables with our prefix that are no settings.
-OTHER_VARIABLES = ("LINEWATCH_CONFIG",)
+OTHER_VARIABLES = ("LINEWATCH_CONFIG", "LINEWATCH_NEW_PASSWORD", "LINEWATCH_OPERATOR")
 
 
 class Origin(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.lines import get_line
@@ -11,8 +12,6 @@ from models.artifact import manifest_sha256, verify
 from models.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy.orm import Session
 
     from db.access import Actor
@@ -43,3 +42,18 @@ def register_model(
     except ValueError as exc:
         raise ArtifactError(f"{folder}: {exc}") from exc
     return line, version
+
+
+def check_registered(version: ModelVersion) -> None:
+    """Make sure that a version's artifact is where it was registered, and what it was.
+
+    Raises:
+        ArtifactError: if it is gone or was changed; workers could not load it.
+    """
+    folder = Path(version.artifact_path)
+    verify(folder)
+    if manifest_sha256(folder) != version.manifest_sha256:
+        raise ArtifactError(
+            f"{folder} is not the artifact that was registered as version {version.number}: "
+            "restore it, or add it as a new version"
+        )

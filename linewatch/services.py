@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
+import json
 import os
 import signal
 import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from linewatch.loading import Loaded
     from linewatch.settings import CameraSettings, Settings
     from workers.config import ScoringConfig
+    from workers.retention import RetentionConfig
+    from workers.retraining.config import TrainingConfig
 
 
 def run_ingest(settings: Settings) -> None:
@@ -109,6 +114,20 @@ def run_workers(loaded: Loaded) -> None:
         store_url=store_url(settings),
         config=scoring_config(settings),
         threads=settings.worker_threads,
+        retention=retention_config(settings),
+        golden_share=settings.golden_share,
+    )
+
+
+def retention_config(settings: Settings) -> RetentionConfig:
+    """How long pictures are kept."""
+    from workers.retention import GIB, RetentionConfig
+
+    gib = settings.store_max_gib
+    return RetentionConfig(
+        pass_days=settings.retain_pass_days or None,
+        quarantine_days=settings.retain_quarantine_days or None,
+        store_max_bytes=None if gib is None else round(gib * GIB),
     )
 
 
@@ -125,6 +144,68 @@ def scoring_config(settings: Settings) -> ScoringConfig:
         max_image_pixels=settings.max_image_pixels,
         pass_image_interval_s=settings.pass_image_interval_s,
     )
+
+
+def run_trainers(loaded: Loaded) -> None:
+    """Run a trainer, which starts a process for every training.
+
+    Raises:
+        redis.exceptions.ConnectionError: if Redis is not there at the start.
+        DatabaseUnavailable: if the database is not there at the start.
+        SettingsError: if no model can be written to models_dir.
+    """
+    from workers.retraining.trainer import run_trainer
+
+    settings = loaded.settings
+    connect_redis(settings).close()
+    checked_engine(settings).dispose()
+    _check_models_dir(settings.models_dir)
+    run_trainer(
+        redis_url=redis_url(settings),
+        database_url=database_url(settings),
+        horse_command=own_command("trainer", "--child"),
+        horse_environment=handed_down(loaded),
+    )
+
+
+def run_training_process(settings: Settings) -> None:
+    """Do the one job that a trainer started this process for."""
+    from workers.retraining.trainer import run_horse
+
+    run_horse(
+        redis_url=redis_url(settings),
+        database_url=database_url(settings),
+        store_url=store_url(settings),
+        training=training_config(settings),
+        golden_share=settings.golden_share,
+    )
+
+
+def training_config(settings: Settings) -> TrainingConfig:
+    """The trainers' part of the settings."""
+    from workers.retraining.config import TrainingConfig
+
+    return TrainingConfig(
+        models_dir=settings.models_dir,
+        preset=settings.training_preset,
+        weights=settings.backbone_weights,
+        review_rate=settings.review_rate,
+        reject_rate=settings.reject_rate,
+        threads=settings.trainer_threads,
+        niceness=settings.trainer_niceness,
+    )
+
+
+def _check_models_dir(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".check-"):
+            pass
+    except OSError as exc:
+        raise SettingsError(
+            f"no model can be written to {folder}: {exc.strerror}: correct models_dir, or let "
+            "this user write there"
+        ) from exc
 
 
 def own_command(*words: str) -> list[str]:
@@ -149,31 +230,70 @@ def run_dashboard(settings: Settings) -> NoReturn:
 
     Raises:
         PortInUse: if another program listens on its port.
+        SettingsError: if nobody needs to log in, and others could reach it.
     """
+    check_login(settings.login, settings.dashboard_host)
     check_port(settings.dashboard_host, settings.dashboard_port)
     checked_engine(settings).dispose()
     address = f"http://{settings.dashboard_host}:{settings.dashboard_port}"
     click.echo(f"the dashboard is at {address}", err=True)
-    variables = {
-        "LINEWATCH_DATABASE_URL": database_url(settings),
-        "LINEWATCH_STORE_URL": store_url(settings),
-    }
-    command = dashboard_command(settings.dashboard_host, settings.dashboard_port)
+    variables = dashboard_variables(settings)
+    command = dashboard_command(
+        settings.dashboard_host, settings.dashboard_port, local_only=settings.login == "open"
+    )
     os.execve(command[0], command, os.environ | variables)  # noqa: S606 - our own program
 
 
-def dashboard_command(host: str, port: int) -> list[str]:
-    """Streamlit's command line for our pages."""
+def dashboard_variables(settings: Settings) -> dict[str, str]:
+    """How the dashboard is configured: Streamlit passes no arguments on."""
+    return {
+        "LINEWATCH_DATABASE_URL": database_url(settings),
+        "LINEWATCH_STORE_URL": store_url(settings),
+        "LINEWATCH_LOGIN": settings.login,
+        "LINEWATCH_SESSION_HOURS": str(settings.session_hours),
+        "LINEWATCH_SHIFT_STARTS": json.dumps(settings.shift_starts),
+        "LINEWATCH_PLANT_TIMEZONE": settings.plant_timezone or "",
+    }
+
+
+def dashboard_command(host: str, port: int, *, local_only: bool = False) -> list[str]:
+    """Streamlit's command line for our pages.
+
+    Args:
+        local_only: be reached as this machine only. Where nobody logs in, any web site could
+            otherwise give itself our address under its own name, and act through a browser here.
+    """
+    names = ("localhost", "127.0.0.1", "::1", host) if local_only else ()
     package = find_spec("dashboard")
     assert package is not None and package.origin is not None  # noqa: PT018, S101 - it is ours
     return [
-        sys.executable, "-m", "streamlit", "run", str(Path(package.origin).with_name("app.py")),
+        sys.executable, "-m", "streamlit", "run", str(Path(package.origin).with_name("server.py")),
         "--server.address", host,
         "--server.port", str(port),
         "--server.headless", "true",
+        "--server.enableXsrfProtection", "true",
+        "--server.enableCORS", "true",
         "--server.fileWatcherType", "none",
         "--browser.gatherUsageStats", "false",
+        *(word for name in names for word in ("--server.allowedHosts", name)),
     ]  # fmt: skip
+
+
+def check_login(login: str, host: str) -> None:
+    """Raise SettingsError if nobody needs to log in, and more than this machine can reach it."""
+    if login == "open" and not _is_loopback(host):
+        raise SettingsError(
+            f"dashboard_host is {host} and login is open: whoever reaches it could change "
+            "everything. Set login to local or oidc, or dashboard_host to 127.0.0.1"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(address[0]).is_loopback for *_, address in found)
 
 
 def check_port(host: str, port: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -33,6 +35,13 @@ class CameraSettings(BaseModel):
     name: str = Field(description="Name of the camera, unique in its line")
     source: str = Field(
         description="Folder, video file, USB camera (0, /dev/video0), rtsp:// or http:// address"
+    )
+    lot_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=128,
+        description="Lot of the parts in front of it; change it with the lot. Frames of one lot "
+        "train models or judge them, never both",
     )
     policy: Literal["block", "drop_oldest"] | None = Field(
         None,
@@ -151,7 +160,48 @@ class Settings(BaseSettings):
         1.0, ge=0, description="Seconds between two kept PASS images of a camera; 0 keeps every one"
     )
 
+    # Retention: flagged, reviewed, audit-drawn and sampled pictures are always kept
+    retain_pass_days: float = Field(
+        30.0, ge=0, description="Days the pictures of other PASS frames are kept; 0: for ever"
+    )
+    retain_quarantine_days: float = Field(
+        90.0, ge=0, description="Days the bytes of frames in quarantine are kept; 0: for ever"
+    )
+    store_max_gib: float | None = Field(
+        None,
+        gt=0,
+        description="GiB of the image store from which the oldest of those PASS pictures go early",
+    )
+
     # Training and calibration
+    models_dir: Path = Field(
+        default_factory=lambda data: data["home"] / "models",
+        description="Folder for retrained models, on the same path for trainers and workers; "
+        "default: in home",
+    )
+    training_preset: Literal["fast", "paper"] = Field(
+        "fast", description="Preset of retrainings: fast for a CPU, paper for a GPU"
+    )
+    backbone_weights: Path | None = Field(
+        None,
+        description="File of backbone weights for retrainings, or a folder of such; default: an "
+        "installed package, then the hub",
+    )
+    trainer_threads: int | None = Field(
+        None, ge=1, description="Threads a retraining computes with; default: the libraries' choice"
+    )
+    trainer_niceness: int = Field(
+        10,
+        ge=0,
+        le=19,
+        description="How far retrainings stand back for what else the machine does; 0: not at all",
+    )
+    retrain_interval_s: int = Field(
+        30, ge=1, description="Seconds between two looks for retrainings that are due"
+    )
+    golden_share: float = Field(
+        0.2, gt=0, lt=1, description="Share of the labelled frames that models are judged by"
+    )
     review_rate: float = Field(
         0.05, gt=0, lt=1, description="Share of good parts that may be flagged for review"
     )
@@ -165,6 +215,14 @@ class Settings(BaseSettings):
     # Services
     dashboard_host: str = Field("127.0.0.1", description="Address the dashboard listens on")
     dashboard_port: int = Field(8501, ge=1, le=65_535, description="Port of the dashboard")
+    login: Literal["local", "oidc", "open"] = Field(
+        "local",
+        description="How people log in to the dashboard: local (name and password), oidc (the "
+        "plant's identity provider), or open: not at all, on loopback only",
+    )
+    session_hours: float = Field(
+        12.0, gt=0, le=2160, description="Hours until one has to log in to the dashboard again"
+    )
     sweep_interval_s: int = Field(
         10, ge=1, description="Seconds between two looks for lines that wait without a worker"
     )
@@ -173,15 +231,49 @@ class Settings(BaseSettings):
         "info", description="Least important log level that is written"
     )
 
+    # The plant's clock, on the Quality page
+    shift_starts: tuple[str, ...] = Field(
+        ("06:00", "14:00", "22:00"),
+        min_length=1,
+        description="Times of day at which shifts begin, in order; the first one begins the day",
+    )
+    plant_timezone: str | None = Field(
+        None,
+        description="Time zone of days and shifts, such as Europe/Berlin; default: the viewer's",
+    )
+
     cameras: tuple[CameraSettings, ...] = Field(
         (), description="The cameras `linewatch ingest` runs on this host: [[cameras]] tables"
     )
 
-    @field_validator("home", "redis_password_file", "database_password_file")
+    @field_validator(
+        "home", "models_dir", "backbone_weights", "redis_password_file", "database_password_file"
+    )
     @classmethod
     def absolute(cls, path: Path | None) -> Path | None:
         """`~` expanded, and independent of later changes of directory."""
         return None if path is None else path.expanduser().absolute()
+
+    @field_validator("shift_starts")
+    @classmethod
+    def in_order(cls, starts: tuple[str, ...]) -> tuple[str, ...]:
+        """Times of day, each later than the one before."""
+        if not all(re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", start) for start in starts):
+            raise ValueError("expected times of day such as 06:00")
+        if list(starts) != sorted(set(starts)):
+            raise ValueError("expected rising times of day, each once")
+        return starts
+
+    @field_validator("plant_timezone")
+    @classmethod
+    def known_zone(cls, name: str | None) -> str | None:
+        """A zone that this host knows."""
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                raise ValueError("expected a time zone such as Europe/Berlin") from None
+        return name
 
     @model_validator(mode="after")
     def check_rates(self) -> Settings:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.datasets import Dataset
+    from models.datasets import Sample
     from models.detector import Detector, KnownAnomaly, Preset, Progress, TrainingImages
 
 log = structlog.get_logger()
@@ -60,6 +60,20 @@ class TrainReport:
     def to_json(self) -> dict[str, Any]:
         """The report as `train --json` writes it."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Which samples a training uses, and for what."""
+
+    #: Good ones to fit on.
+    fitted: Sequence[Sample]
+    #: Good ones that nothing is fitted on: the thresholds come from their scores.
+    held_out: Sequence[Sample]
+    #: Defective ones to be shown.
+    anomalies: Sequence[Sample]
+    #: The good ones, both kinds, in the set's own order.
+    good: Sequence[Sample]
 
 
 def train(
@@ -107,21 +121,64 @@ def train(
             Nothing is left in `out` then. An interrupted training leaves `.NAME.unfinished` beside
             it, and goes on from there when it is called again with the same arguments.
     """
-    tell = progress or _tell_nobody
-    kind = detector_class(detector)
-    engine = choose_engine(device, runtime, threads)
+    detector_class(detector)
+    choose_engine(device, runtime, threads)
     check_free(out)
     dataset = open_dataset(data)
     fitted, held_out = split_held_out(dataset.train, seed)
     known = choose_anomalies(dataset, anomalies, seed, kinds)
+    return train_on(
+        TrainingSet(fitted, held_out, known, dataset.train),
+        detector=detector,
+        out=out,
+        backbone=backbone,
+        weights=weights,
+        preset=preset,
+        settings=settings,
+        seed=seed,
+        review_rate=review_rate,
+        reject_rate=reject_rate,
+        device=device,
+        runtime=runtime,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def train_on(
+    chosen: TrainingSet,
+    *,
+    detector: str,
+    out: Path,
+    backbone: str | None = None,
+    weights: Path | None = None,
+    preset: Preset = "fast",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    review_rate: float = 0.05,
+    reject_rate: float = 0.01,
+    device: str = "auto",
+    runtime: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> TrainReport:
+    """Train a detector on what somebody chose; otherwise as `train`.
+
+    Args:
+        chosen: what to fit on, to calibrate with, and to show as defective.
+    """
+    tell = progress or _tell_nobody
+    kind = detector_class(detector)
+    engine = choose_engine(device, runtime, threads)
+    check_free(out)
     # Read before the backbone: a mask that does not fit is told at once.
-    shown = [known_anomaly(sample) for sample in known]
+    shown = [known_anomaly(sample) for sample in chosen.anomalies]
     model = kind.create(
         preset=preset, engine=engine, backbone=backbone, weights=weights, settings=settings
     )
     checkpoint = Checkpoint(
         unfinished_file(out),
-        _fingerprint(dataset, model, shown, seed=seed, engine=asdict(engine)),
+        _fingerprint(chosen.good, model, shown, seed=seed, engine=asdict(engine)),
     )
     # Here, so that a detector that keeps no state does not remove another's at its end.
     if checkpoint.exists():
@@ -129,8 +186,8 @@ def train(
 
     started = time.perf_counter()
     training_data = TrainingData(
-        normal=training_images(fitted, *model.parameters.input_size),
-        held_out=training_images(held_out, *model.parameters.input_size),
+        normal=training_images(chosen.fitted, *model.parameters.input_size),
+        held_out=training_images(chosen.held_out, *model.parameters.input_size),
         anomalies=shown,
     )
     model.fit(training_data, seed=seed, progress=tell, checkpoint=checkpoint)
@@ -152,8 +209,8 @@ def train(
         calibration=calibration,
         map_thresholds=map_thresholds,
         findings=model.findings,
-        train_images=len(dataset.train),
-        known_anomalies=[sample.name for sample in known],
+        train_images=len(chosen.good),
+        known_anomalies=[sample.name for sample in chosen.anomalies],
         files={},
         code_version=importlib.metadata.version("linewatch"),
     )
@@ -164,8 +221,8 @@ def train(
         detector=model.name,
         backbone=manifest.backbone,
         seed=seed,
-        train_images=len(dataset.train),
-        known_anomalies=len(known),
+        train_images=len(chosen.good),
+        known_anomalies=len(chosen.anomalies),
         fit_seconds=round(fit_seconds, 3),
         peak_rss_mib=round(peak_rss_mib(), 1),
         threshold=calibration.thresholds.reject,
@@ -179,14 +236,14 @@ def unfinished_file(out: Path) -> Path:
 
 
 def _fingerprint(
-    dataset: Dataset, model: Detector, shown: Sequence[KnownAnomaly], **more: Any
+    good: Sequence[Sample], model: Detector, shown: Sequence[KnownAnomaly], **more: Any
 ) -> str:
     """Tells trainings apart that must not go on with each other's unfinished state."""
     facts = {
         "detector": model.name,
         "parameters": asdict(model.parameters),
         "weights": model.weights_sha256,
-        "images": [(sample.name, sample.path.stat().st_size) for sample in dataset.train],
+        "images": [(sample.name, sample.path.stat().st_size) for sample in good],
         "anomalies": [(anomaly.name, _digest(anomaly)) for anomaly in shown],
         "code": importlib.metadata.version("linewatch"),
         **more,

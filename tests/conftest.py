@@ -95,7 +95,8 @@ class Databases:
         self._cut_connections()
         engine = create_engine(self._migrated)
         with engine.begin() as connection:
-            connection.execute(update(Line).values(active_model_version_id=None))
+            nothing = {"active_model_version_id": None, "shadow_model_version_id": None}
+            connection.execute(update(Line).values(nothing))
             for table in reversed(Base.metadata.sorted_tables):
                 connection.execute(table.delete())
         engine.dispose()

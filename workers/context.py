@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from db.splitting import GOLDEN_SHARE
 from workers.errors import NotBoundError
+from workers.retention import RetentionConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from db.store import ImageStore
     from workers.active_models import ActiveModels
     from workers.config import ScoringConfig
+    from workers.retraining.config import TrainingConfig
 
 
 def _never() -> bool:
@@ -39,6 +42,12 @@ class WorkerContext:
     config: ScoringConfig
     #: True once the process was asked to stop: a drain then ends after its batch.
     should_stop: Callable[[], bool] = _never
+    #: How this process trains; None: it only scores.
+    training: TrainingConfig | None = None
+    #: How long pictures are kept.
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
+    #: Share of the labelled frames that models are judged by.
+    golden_share: float = GOLDEN_SHARE
     #: (line id, camera name) -> camera id
     camera_ids: dict[tuple[int, str], int] = field(default_factory=dict)
     #: (line id, camera name) -> when its last PASS image was kept, time.monotonic()

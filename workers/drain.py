@@ -3,7 +3,8 @@
 Order is what makes it safe. The bell says "a worker is on it": it is set before reading and
 silenced before the last look, so a frame pushed before is found by that look and one pushed after
 rings anew. Entries are acknowledged only after their rows are committed, and rows are unique, so a
-crash anywhere costs a repetition and never a frame.
+crash anywhere costs a repetition and never a frame. What else is done with a frame (a candidate in
+the shadow, a teaching that collects) comes after its acknowledgement, and may fail.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rq.exceptions import StopRequested
 from rq.timeouts import BaseTimeoutException
 from sqlalchemy.exc import OperationalError
 
-from db.errors import DatabaseUnavailable, NotFound
+from db.errors import DatabaseUnavailable, NotFound, StoreError
 from db.tables import utc_now
 from ingest.doorbell import Doorbell
 from ingest.errors import MessageError
@@ -25,7 +26,9 @@ from ingest.frame import from_fields
 from ingest.stream import FrameStream
 from workers.recording import Batch, Quarantined, Recorder
 from workers.scoring import Judged, Refused
+from workers.shadowing import Shadowing
 from workers.status import report_status
+from workers.teaching import FirstFrames, collect_first, collect_judged, first_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +47,7 @@ CHORES_S = 1.0
 OUTAGES = (
     DatabaseUnavailable,
     OperationalError,
+    StoreError,
     RedisError,
     BaseTimeoutException,
     StopRequested,
@@ -60,6 +64,7 @@ class Drain:
         self._line = line
         self._stream = FrameStream(context.redis, line)
         self._doorbell = Doorbell(context.redis)
+        self._shadowing = Shadowing(context, line)
         self._chores_at = 0.0
         self._deadline = time.monotonic() + context.config.drain_budget_s
         self.frames = 0
@@ -67,18 +72,18 @@ class Drain:
     def run(self) -> int:
         """Drain; returns the number of entries finished.
 
-        Frames of a line without a model stay where they are.
+        Frames of a line without a model stay where they are, unless a teaching wants them.
         """
         self._doorbell.attend(self._line)
         attended_at = time.monotonic()
         while True:
-            model = self._model()
-            if model is None:
+            taker = self._taker()
+            if taker is None:
                 return self.frames
-            entries = self._next_entries(model)
+            entries = self._next_entries(taker)
             if not entries:
                 break
-            self._process(model, entries)
+            self._process(taker, entries)
             now = time.monotonic()
             if now >= self._deadline or self._context.should_stop():
                 self._doorbell.hush(self._line)
@@ -91,22 +96,26 @@ class Drain:
                 attended_at = now
         return self.frames
 
-    def _model(self) -> ActiveModel | None:
+    def _taker(self) -> ActiveModel | FirstFrames | None:
+        """Who takes the line's frames now: its model, or a teaching for its first one."""
+        taker: ActiveModel | FirstFrames | None = None
         try:
-            model = self._context.models.get(self._line)
+            taker = self._context.models.get(self._line)
+            if taker is None:
+                taker = first_frames(self._context, self._line)
         except NotFound:
-            model = None
-        if model is None:
+            pass
+        if taker is None:
             log.warning("line.no_active_model", line=self._line)
-        return model
+        return taker
 
-    def _next_entries(self, model: ActiveModel) -> list[Entry]:
+    def _next_entries(self, taker: ActiveModel | FirstFrames) -> list[Entry]:
         """The next entries; empty when the bell is silent and nothing is left."""
         config, name = self._context.config, self._context.name
         if time.monotonic() >= self._chores_at:
             self._chores_at = time.monotonic() + CHORES_S
-            report_status(self._context, self._stream, model.line_id)
-            self._take_over(model)
+            report_status(self._context, self._stream, taker.line_id)
+            self._take_over(taker)
         entries = self._stream.read(name, config.max_batch)
         if entries:
             return entries
@@ -119,27 +128,47 @@ class Drain:
                 self._doorbell.attend(self._line)
         return entries
 
-    def _take_over(self, model: ActiveModel) -> None:
+    def _take_over(self, taker: ActiveModel | FirstFrames) -> None:
         """Finish the frames of workers that died, each alone: one that kills workers is found."""
         idle_ms = int(self._context.config.visibility_timeout_s * 1000)
         while entry := self._stream.claim_stale(self._context.name, idle_ms):
             log.info("frame.taken_over", line=self._line, deliveries=entry.deliveries)
-            self._process(model, [entry])
+            if not self._process(taker, [entry]):
+                return
             if self._context.should_stop() or time.monotonic() >= self._deadline:
                 return
 
-    def _process(self, model: ActiveModel, entries: Sequence[Entry]) -> None:
+    def _process(self, taker: ActiveModel | FirstFrames, entries: Sequence[Entry]) -> bool:
+        """Finish entries; False if some are given back, since nobody wants them yet."""
         batch = Batch()
+        left: list[Entry] = []
         try:
-            self._score(model, entries, batch)
-            Recorder(self._context, self._line, model).commit(batch)
+            readable = self._read_messages(entries, batch)
+            if isinstance(taker, FirstFrames):
+                left = collect_first(self._context, self._line, taker, readable, batch)
+            else:
+                self._score(taker, readable, batch)
+                Recorder(self._context, self._line, taker).commit(batch)
         except OUTAGES:
             self._give_back(entries)
             raise
+        finished = [entry for entry in entries if entry not in left]
         now = utc_now()
         ages = [(now - frame.captured_at).total_seconds() * 1e3 for frame, _ in batch.judged]
-        self._stream.acknowledge(entries, ages)
-        self.frames += len(entries)
+        self._stream.acknowledge(finished, ages)
+        self.frames += len(finished)
+        if left:
+            self._give_back(left)
+        if not isinstance(taker, FirstFrames):
+            self._follow(taker, batch, is_busy=len(entries) >= self._context.config.max_batch)
+        return not left
+
+    def _follow(self, model: ActiveModel, batch: Batch, *, is_busy: bool) -> None:
+        """What else is done with frames that have their verdict."""
+        if model.teaching_id is not None:
+            frames = [frame for frame, _ in batch.judged]
+            collect_judged(self._context, self._line, model.teaching_id, model.version_id, frames)
+        self._shadowing.follow(model, batch.judged, is_busy=is_busy)
 
     def _give_back(self, entries: Sequence[Entry]) -> None:
         try:
@@ -147,8 +176,9 @@ class Drain:
         except RedisError:  # then they are taken over after the visibility timeout
             log.warning("frames.not_given_back", line=self._line, exc_info=True)
 
-    def _score(self, model: ActiveModel, entries: Sequence[Entry], batch: Batch) -> None:
-        scored: list[tuple[Entry, Frame]] = []
+    def _read_messages(self, entries: Sequence[Entry], batch: Batch) -> list[tuple[Entry, Frame]]:
+        """The entries that hold a picture; what becomes of the others goes into `batch`."""
+        readable: list[tuple[Entry, Frame]] = []
         for entry in entries:
             frame = self._read_message(entry, batch)
             if frame is None:
@@ -162,9 +192,14 @@ class Drain:
                 refusal = Refused("too_many_deliveries", detail)
                 batch.quarantined.append(Quarantined(entry, frame, refusal))
             else:
-                scored.append((entry, frame))
-        outcomes = model.scorer.score([frame for _, frame in scored]) if scored else []
-        for (entry, frame), outcome in zip(scored, outcomes, strict=True):
+                readable.append((entry, frame))
+        return readable
+
+    def _score(
+        self, model: ActiveModel, readable: Sequence[tuple[Entry, Frame]], batch: Batch
+    ) -> None:
+        outcomes = model.scorer.score([frame for _, frame in readable]) if readable else []
+        for (entry, frame), outcome in zip(readable, outcomes, strict=True):
             if isinstance(outcome, Judged):
                 batch.judged.append((frame, outcome))
             else:

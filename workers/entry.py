@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from db.engine import make_engine
 from db.errors import DbError
 from db.lines import list_lines
+from db.splitting import GOLDEN_SHARE
 from db.store import ImageStore
 from ingest.doorbell import SCORE_QUEUE
 from models.artifact import manifest_sha256
@@ -27,6 +28,7 @@ from models.errors import ArtifactError
 from models.scorer import load_scorer
 from workers.active_models import ActiveModels
 from workers.context import WorkerContext, bind
+from workers.retention import RetentionConfig
 from workers.rq_worker import ScoringWorker
 from workers.scoring import ModelScorer
 
@@ -72,12 +74,16 @@ def run_worker(
     device: str = "auto",
     runtime: str = "auto",
     load: Callable[[ModelVersion], FrameScorer] | None = None,
+    retention: RetentionConfig | None = None,
+    golden_share: float = GOLDEN_SHARE,
 ) -> None:
     """Score frames until SIGTERM or SIGINT; a lost Redis or database is waited for.
 
     Args:
         threads: threads of one scoring run; None leaves it to the runtime.
         load: how to load a model version; None loads its artifact.
+        retention: how long pictures are kept; None: for its default times.
+        golden_share: share of the labelled frames that models are judged by.
     """
     redis = Redis.from_url(redis_url)
     engine = make_engine(database_url)
@@ -91,6 +97,8 @@ def run_worker(
             engine, load, check_s=config.model_check_s, max_models=config.max_models
         ),
         config=config,
+        retention=retention or RetentionConfig(),
+        golden_share=golden_share,
     )
     bind(context)
     try:

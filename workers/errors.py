@@ -20,3 +20,15 @@ class JobNotAllowedError(WorkerError):
 
 class NotBoundError(WorkerError):
     """Raised when a job function runs outside a linewatch worker."""
+
+
+class RetrainingError(WorkerError):
+    """Raised when a retraining cannot go on; the message is for people, and ends up in its row."""
+
+
+class RetrainingCancelled(WorkerError):
+    """Raised within a retraining that a person asked to end."""
+
+
+class RetrainingGivenUp(WorkerError):
+    """Raised within a retraining that was marked as dead meanwhile; it must change nothing more."""

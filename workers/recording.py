@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -59,7 +59,21 @@ class Batch:
     quarantined: list[Quarantined] = field(default_factory=list)
 
 
-def verdict_of(score: float, model: ActiveModel) -> Verdict:
+class Thresholds(Protocol):
+    """What gives verdicts: a model that scores, or one in the shadow."""
+
+    @property
+    def review_threshold(self) -> float:
+        """From here a person looks."""
+        ...
+
+    @property
+    def reject_threshold(self) -> float:
+        """From here the part is rejected."""
+        ...
+
+
+def verdict_of(score: float, model: Thresholds) -> Verdict:
     """The verdict on a raw image score; a score at a threshold counts as above it."""
     if score >= model.reject_threshold:
         return Verdict.REJECT
@@ -75,17 +89,30 @@ def drawn_for_audit(frame_id: UUID, rate: float) -> bool:
 
 
 class Recorder:
-    """Commits batches of one line under one model version."""
+    """Commits batches of one line under one model version, or of a line that has none yet."""
 
-    def __init__(self, context: WorkerContext, line: str, model: ActiveModel) -> None:
+    def __init__(
+        self, context: WorkerContext, line: str, model: ActiveModel | None, *, line_id: int = 0
+    ) -> None:
+        """Record for `model`; without one, for the line `line_id`, whose batches hold no scores."""
         self._context = context
         self._line = line
-        self._model = model
+        self._scored_by = model
+        self._line_id = line_id if model is None else model.line_id
 
-    def commit(self, batch: Batch) -> None:
+    @property
+    def _model(self) -> ActiveModel:
+        assert self._scored_by is not None  # noqa: S101 - without a model nothing is judged
+        return self._scored_by
+
+    def commit(self, batch: Batch, first: Callable[[Session], None] | None = None) -> None:
         """Store images and write every row of `batch` in one transaction.
 
         Rows that are already there stay as they are.
+
+        Args:
+            first: done at the transaction's beginning; may change what is in `batch`, and is called
+                again when the transaction is tried again.
 
         Raises:
             DatabaseUnavailable: if the database stays away for `commit_patience_s`.
@@ -97,6 +124,8 @@ class Recorder:
         now = utc_now()
 
         def write(session: Session) -> None:
+            if first is not None:
+                first(session)
             rows = [
                 self._judged_row(frame, judged, kept, now)
                 for (frame, judged), kept in zip(batch.judged, keep, strict=True)
@@ -146,10 +175,11 @@ class Recorder:
     def _frame_row(self, frame: Frame, now: datetime) -> dict[str, Any]:
         return {
             "frame_id": frame.frame_id,
-            "line_id": self._model.line_id,
-            "camera_id": self._context.camera_ids[self._model.line_id, frame.camera],
+            "line_id": self._line_id,
+            "camera_id": self._context.camera_ids[self._line_id, frame.camera],
             "sequence": frame.sequence,
             "part_id": frame.part_id,
+            "lot_id": frame.lot_id,
             "captured_at": frame.captured_at,
             "recorded_at": now,
         }
@@ -157,7 +187,7 @@ class Recorder:
     def _know_cameras(self, batch: Batch) -> None:
         """Add cameras that are new, in a transaction of their own: what is cached is committed."""
         frames = [*(frame for frame, _ in batch.judged), *batch.uninspected]
-        keys = {(self._model.line_id, frame.camera) for frame in frames}
+        keys = {(self._line_id, frame.camera) for frame in frames}
         for key in keys - self._context.camera_ids.keys():
             add = partial(_camera_id, line_id=key[0], name=key[1])
             self._context.camera_ids[key] = commit_patiently(self._context, add)
@@ -190,7 +220,7 @@ class Recorder:
 
     def _is_time_to_keep(self, camera: str) -> bool:
         interval_s = self._context.config.pass_image_interval_s
-        key, now = (self._model.line_id, camera), time.monotonic()
+        key, now = (self._line_id, camera), time.monotonic()
         if now - self._context.pass_kept_at.get(key, -interval_s) < interval_s:
             return False
         self._context.pass_kept_at[key] = now
@@ -201,7 +231,7 @@ class Recorder:
         quarantine.record(
             session,
             frame_key=str(frame.frame_id) if frame else f"{self._line}:{item.entry.entry_id}",
-            line_id=self._model.line_id,
+            line_id=self._line_id,
             camera=frame.camera if frame else None,
             reason=item.refusal.reason,
             detail=item.refusal.detail,

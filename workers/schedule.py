@@ -17,7 +17,7 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from ingest.doorbell import SCORE_QUEUE
-from workers.jobs import SWEEP_JOB
+from workers.jobs import RETAIN_JOB, SCHEDULE_RETRAININGS_JOB, SWEEP_JOB
 
 if TYPE_CHECKING:
     from rq.job import Job
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 RESTART_PAUSE_S = 1.0
+#: A run deletes some ten thousand pictures at most, more than a line keeps in this time.
+RETAIN_INTERVAL_S = 300
 #: Workers may all be busy for a drain's time budget, and then with what it was doing.
 LONGEST_WAIT_S = 60
 
@@ -65,13 +67,17 @@ class Schedule(CronScheduler):
         super()._request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
 
-def run_scheduler(*, redis_url: str, sweep_interval_s: int = 5) -> None:
+def run_scheduler(
+    *, redis_url: str, sweep_interval_s: int = 5, retrain_interval_s: int = 30
+) -> None:
     """Run the schedule until SIGTERM or SIGINT; a lost Redis is waited for."""
     redis = Redis.from_url(redis_url)
     try:
         while True:
             schedule = Schedule(redis, logging_level="WARNING")
             schedule.add(SWEEP_JOB, every_s=sweep_interval_s)
+            schedule.add(SCHEDULE_RETRAININGS_JOB, every_s=retrain_interval_s)
+            schedule.add(RETAIN_JOB, every_s=RETAIN_INTERVAL_S)
             log.info("scheduler.started")
             try:
                 schedule.start()  # type: ignore[no-untyped-call]

@@ -10,6 +10,9 @@ import click
 from linewatch.commands.options import with_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from db.tables import ModelVersion
     from linewatch.loading import Loaded
 
 
@@ -42,13 +45,38 @@ def add(loaded: Loaded, line: str, model_dir: Path, activate_it: bool) -> None:
 @click.argument("number", type=int)
 @with_settings(quiet=True)
 def activate(loaded: Loaded, line: str, number: int) -> None:
-    """Let version NUMBER score on LINE; to roll back, activate an older number."""
+    """Let version NUMBER score on LINE; to roll back, activate an older number.
+
+    Its files are verified first, so run it where the workers' models can be seen.
+    """
+    from db.model_versions import activate as let_score
+
+    _let_score(loaded, line, number, let_score)
+
+
+@model.command()
+@click.argument("line")
+@click.argument("number", type=int)
+@with_settings(quiet=True)
+def promote(loaded: Loaded, line: str, number: int) -> None:
+    """Let candidate NUMBER score on LINE, if it passed its gate and its time in the shadow."""
+    from db.model_versions import promote as let_score
+
+    _let_score(loaded, line, number, let_score)
+
+
+def _let_score(
+    loaded: Loaded, line: str, number: int, let_score: Callable[..., ModelVersion]
+) -> None:
     from db.lines import get_line
-    from db.model_versions import activate as activate_version
+    from db.model_versions import get_model_version
     from linewatch.connect import actor, database_session
+    from linewatch.registering import check_registered
 
     with database_session(loaded.settings) as session, session.begin():
-        activate_version(session, get_line(session, line), number, actor=actor())
+        found = get_line(session, line)
+        check_registered(get_model_version(session, found, number))
+        let_score(session, found, number, actor=actor())
     click.echo(f"line {line} is scored by version {number}")
 
 

@@ -24,6 +24,8 @@ FLAGS: dict[str, tuple[Any, str]] = {
     "log_format": (click.Choice(["console", "json"]), "How logs are written."),
     "worker_processes": (int, "Scoring processes."),
     "worker_threads": (int, "Threads each scoring process computes with."),
+    "trainer_threads": (int, "Threads a training computes with."),
+    "models_dir": (click.Path(path_type=Path), "Folder for retrained models."),
     "dashboard_host": (str, "Address to listen on."),
     "dashboard_port": (int, "Port to listen on."),
     "review_rate": (float, "Share of good parts that may be flagged for review."),

@@ -1,4 +1,4 @@
-"""`linewatch ingest`, `worker`, `scheduler` and `dashboard`: the processes that run for months."""
+"""`linewatch ingest`, `worker`, `trainer`, `scheduler` and `dashboard`, which run for months."""
 
 from __future__ import annotations
 
@@ -35,6 +35,23 @@ def worker(loaded: Loaded) -> None:
 
 
 @click.command()
+@click.option("--child", is_flag=True, hidden=True, help="Do the one job it was started for.")
+@with_settings(trainer_threads="--threads", models_dir="--models-dir")
+def trainer(loaded: Loaded, child: bool) -> None:
+    """Train the models that lines ask for, one after the other.
+
+    Each training runs in a process of its own, and yields to scoring on the same machine. Models
+    are written to models_dir, which the scoring workers must see on the same path.
+    """
+    from linewatch.services import run_trainers, run_training_process
+
+    if child:
+        run_training_process(loaded.settings)
+    else:
+        run_trainers(loaded)
+
+
+@click.command()
 @with_settings(sweep_interval_s="--sweep-interval-s")
 def scheduler(loaded: Loaded) -> None:
     """Run the scheduled jobs: run one per plant."""
@@ -43,7 +60,11 @@ def scheduler(loaded: Loaded) -> None:
 
     settings = loaded.settings
     connect_redis(settings).close()
-    run_scheduler(redis_url=redis_url(settings), sweep_interval_s=settings.sweep_interval_s)
+    run_scheduler(
+        redis_url=redis_url(settings),
+        sweep_interval_s=settings.sweep_interval_s,
+        retrain_interval_s=settings.retrain_interval_s,
+    )
 
 
 @click.command()

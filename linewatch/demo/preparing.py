@@ -31,16 +31,19 @@ if TYPE_CHECKING:
 ACTOR = trusted("linewatch demo")
 #: The demo's own, whatever the plant uses; everything else is taken over from the settings.
 OWN_SETTINGS = frozenset(
-    {"home", "redis_url", "database_url", "store_url", "cameras"}
+    {"home", "redis_url", "database_url", "store_url", "cameras", "login"}
     | {f"{secret}{ending}" for secret in ("redis_password", "database_password")
        for ending in ("", "_file")}
 )  # fmt: skip
 
 
 def demo_settings(base: Settings, home: Path, redis_url: str) -> Settings:
-    """The settings of the demo's processes: everything in `home`, nothing of the plant's."""
+    """The settings of the demo's processes: everything in `home`, nothing of the plant's.
+
+    Nobody needs to log in to look at it.
+    """
     carried = {name: getattr(base, name) for name in Settings.model_fields.keys() - OWN_SETTINGS}
-    return Settings(home=home, redis_url=redis_url, **carried)
+    return Settings(home=home, redis_url=redis_url, login="open", **carried)
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

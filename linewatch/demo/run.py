@@ -35,7 +35,7 @@ from linewatch.demo.preparing import (
     prepare_model,
 )
 from linewatch.errors import DemoError
-from linewatch.services import check_port
+from linewatch.services import check_login, check_port
 from models.artifact import load_manifest
 from models.datasets import open_dataset
 
@@ -88,6 +88,7 @@ def run_demo(base: Settings, options: DemoOptions) -> tuple[dict[str, Any], bool
     (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_demo(home), interrupted_by_signals():
         if options.dashboard:
+            check_login("open", base.dashboard_host)
             check_port(base.dashboard_host, base.dashboard_port)
         dataset = open_dataset(options.data)
         if not dataset.test:

@@ -188,7 +188,10 @@ def test_a_decision_the_database_does_not_take_leaves_the_card_and_says_so(
 ) -> None:
     page = open_page("review")
     with plant.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE reviews RENAME TO gone")
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON reviews "
+            "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
 
     page.button(key=f"defect-{queue[0]}").click().run()
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy.orm import Session
 
 from db import audit
 from db.access import trusted
+from db.audit import AuditFilter
 from db.lines import add_line
-from db.tables import utc_now
+from db.tables import AuditEvent, utc_now
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -48,3 +50,51 @@ def test_a_change_that_is_taken_back_leaves_no_event(engine: Engine) -> None:
         session.rollback()
 
         assert audit.list_events(session) == []
+
+
+def test_events_are_filtered_by_who_what_and_when(session: Session) -> None:
+    start = utc_now()
+    rows = [
+        ("anna", "line.added", 0),
+        ("bert", "line.added", 1),
+        ("anna", "user.added", 2),
+        ("anna", "line.added", 3),
+    ]
+    for actor, action, hours in rows:
+        session.add(
+            AuditEvent(
+                actor=actor, action=action, subject="line:a", at=start + timedelta(hours=hours)
+            )
+        )
+    session.flush()
+
+    def listed(**only: Any) -> list[int]:
+        found = audit.list_events(session, only=AuditFilter(**only))
+        return [round((event.at - start).total_seconds() / 3600) for event in found]
+
+    assert listed() == [3, 2, 1, 0]
+    assert listed(actor="anna") == [3, 2, 0]
+    assert listed(actor="anna", action="line.added") == [3, 0]
+    assert listed(subject="line:b") == []
+    assert listed(since=start + timedelta(hours=1)) == [3, 2, 1]
+    assert listed(until=start + timedelta(hours=1)) == [0]
+    assert listed(since=start + timedelta(hours=1), until=start + timedelta(hours=3)) == [2, 1]
+    assert listed(since=start + timedelta(hours=9)) == []
+    assert listed(until=start - timedelta(hours=9)) == []
+
+
+def test_an_old_day_is_found_without_reading_all_that_came_after(session: Session) -> None:
+    start = utc_now()
+    for number in range(3000):
+        session.add(
+            AuditEvent(
+                actor="anna", action="a.b", subject="a:b", at=start + timedelta(hours=number)
+            )
+        )
+    session.flush()
+
+    found = audit.list_events(session, only=AuditFilter(until=start + timedelta(hours=2)))
+
+    assert len(found) == 2
+    upper = audit._within(session, AuditFilter(until=start + timedelta(hours=2)))[1]
+    assert upper.compile().params["id_1"] <= found[0].id + audit.OUT_OF_ORDER

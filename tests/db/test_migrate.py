@@ -69,7 +69,7 @@ def test_migrations_make_exactly_what_the_tables_say(engine: Engine, own_engine:
     Base.metadata.create_all(own_engine)
 
     assert described(engine) == described(own_engine)
-    assert len(described(engine)) == len(Base.metadata.tables) == 17
+    assert len(described(engine)) == len(Base.metadata.tables) == 18
 
 
 def test_alembic_finds_nothing_to_generate(engine: Engine) -> None:

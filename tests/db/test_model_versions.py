@@ -22,6 +22,7 @@ from db.model_versions import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
@@ -212,3 +213,22 @@ def test_activating_and_retiring_at_once_never_leaves_a_retired_version_active(
     session.expire_all()
     active = active_version(session, "press")
     assert active is None or active.retired_at is None
+
+
+def test_a_version_whose_files_are_gone_is_not_activated(
+    session: Session, line: Line, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models" / "press-1"
+    version = add(session, line)
+    version.artifact_path = str(folder)
+    activate(session, line, 1, actor=trusted("anna"))  # its folder cannot be seen from here
+    session.rollback()
+    folder.parent.mkdir()
+    version = add(session, line)
+    version.artifact_path = str(folder)
+
+    with pytest.raises(Conflict, match="the files of model version 1 of line 'press' are gone"):
+        activate(session, line, 1, actor=trusted("anna"))
+
+    folder.mkdir()
+    assert activate(session, line, 1, actor=trusted("anna")) is version

@@ -11,10 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db import inspections, reviews
-from db.access import trusted
-from db.errors import Conflict, NotFound
-from db.tables import Decision, Inspection, Review, utc_now
+from db import inspections, review_claims, reviews
+from db.access import Actor, trusted
+from db.defect_classes import add_class, retire_class
+from db.errors import Conflict, Forbidden, NotFound
+from db.tables import Decision, Inspection, Review, ReviewClaim, Role, SampleLabel, utc_now
+from db.users import add_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +61,7 @@ def test_a_decision_is_current_and_takes_the_frame_out_of_the_queue(
     session: Session, plant: Plant, flag: Callable[..., int]
 ) -> None:
     inspection = flag()
+    add_class(session, plant.line, "crack", actor=trusted("eve"))
 
     review = reviews.add_review(
         session,
@@ -76,8 +79,8 @@ def test_a_decision_is_current_and_takes_the_frame_out_of_the_queue(
     assert waiting(session, plant) == []
 
 
-@pytest.mark.parametrize("decision", [Decision.UNSURE, Decision.DISMISSED, Decision.GOOD])
-def test_every_decision_takes_the_frame_out_of_the_queue(
+@pytest.mark.parametrize("decision", [Decision.DISMISSED, Decision.GOOD, Decision.DEFECT])
+def test_every_decision_but_unsure_takes_the_frame_out_of_the_queue(
     session: Session, plant: Plant, flag: Callable[..., int], decision: Decision
 ) -> None:
     reviews.add_review(session, flag(), decision, reviewer=trusted("anna"))
@@ -141,6 +144,7 @@ def test_undoing_a_second_opinion_makes_the_first_current_again(
     second = reviews.add_review(
         session, inspection, Decision.DEFECT, reviewer=trusted("bert"), after=first.id
     )
+    assert waiting(session, plant) == [inspection]
 
     reviews.undo(session, second.id, reviewer=trusted("bert"))
 
@@ -341,3 +345,162 @@ def test_a_persons_latest_reviews_are_at_hand_for_undo(
         annas[0],
     ]
     assert reviews.latest_reviews(session, plant.line_id, limit=1) == [berts]
+
+
+def test_a_class_that_was_retired_meanwhile_is_refused_and_nothing_is_stored(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    for name in ("crack", "scratch"):
+        add_class(session, plant.line, name, actor=trusted("eve"))
+    retire_class(session, plant.line, "crack", actor=trusted("eve"))
+    session.commit()
+
+    with pytest.raises(Conflict, match=r"no defect class 'crack', or not any more.*\(scratch\)"):
+        reviews.add_review(
+            session, inspection, Decision.DEFECT, reviewer=trusted("anna"), defect_class="crack"
+        )
+    session.rollback()
+
+    assert reviews.history(session, inspection) == []
+    assert waiting(session, plant) == [inspection]
+
+
+def test_another_lines_class_is_refused(
+    session: Session, add_plant: Callable[..., Plant], flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    add_class(session, add_plant("saw", ["top"]).line, "burr", actor=trusted("eve"))
+
+    with pytest.raises(Conflict, match=r"\(none\), or ask an engineer to add it"):
+        reviews.add_review(
+            session, inspection, Decision.DEFECT, reviewer=trusted("anna"), defect_class="burr"
+        )
+
+
+def test_only_a_defect_has_a_class(session: Session, flag: Callable[..., int]) -> None:
+    with pytest.raises(ValueError, match="only a defect has a class and a mask"):
+        reviews.add_review(
+            session, flag(), Decision.GOOD, reviewer=trusted("anna"), defect_class="crack"
+        )
+
+
+def test_a_review_keeps_the_queue_it_was_given_in(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    flagged, drawn, neither = flag(), flag("PASS", audit_probability=0.1), flag("PASS")
+
+    given = [
+        reviews.add_review(session, each, Decision.UNSURE, reviewer=trusted("anna"))
+        for each in (flagged, drawn, neither)
+    ]
+    second = reviews.add_review(
+        session, drawn, Decision.GOOD, reviewer=trusted("bert"), after=given[1].id
+    )
+
+    assert [review.queue for review in given] == ["flagged", "audit", None]
+    assert second.queue == "second_opinion"
+
+
+def test_nobody_gives_the_second_opinion_on_their_own_word(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    first = reviews.add_review(session, inspection, Decision.UNSURE, reviewer=trusted("anna"))
+
+    with pytest.raises(Conflict, match=r"waits for a second opinion of somebody else than 'anna'"):
+        reviews.add_review(
+            session, inspection, Decision.GOOD, reviewer=trusted("anna"), after=first.id
+        )
+
+    assert waiting(session, plant) == [inspection]
+
+
+def test_nobody_settles_a_dispute_they_are_part_of(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    first = reviews.add_review(session, inspection, Decision.GOOD, reviewer=trusted("anna"))
+    second = reviews.add_review(
+        session, inspection, Decision.DEFECT, reviewer=trusted("bert"), after=first.id
+    )
+
+    for name in ("anna", "bert"):
+        with pytest.raises(Conflict, match=f"deciding word of somebody else than '{name}'"):
+            reviews.add_review(
+                session, inspection, Decision.DEFECT, reviewer=trusted(name), after=second.id
+            )
+    third = reviews.add_review(
+        session, inspection, Decision.GOOD, reviewer=trusted("carl"), after=second.id
+    )
+
+    word = reviews.confirmed(session, inspection)
+    assert word is not None
+    assert (word.label, word.review_id) == ("good", third.id)
+
+
+def test_what_is_confirmed_follows_the_reviews(
+    session: Session, plant: Plant, flag: Callable[..., int]
+) -> None:
+    plant.line.needs_second_opinion = True
+    add_class(session, plant.line, "crack", actor=trusted("eve"))
+    inspection = flag()
+    assert reviews.confirmed(session, inspection) is None
+
+    first = reviews.add_review(
+        session, inspection, Decision.DEFECT, reviewer=trusted("anna"), defect_class="crack"
+    )
+    alone = reviews.confirmed(session, inspection)
+    second = reviews.add_review(
+        session,
+        inspection,
+        Decision.DEFECT,
+        reviewer=trusted("bert"),
+        after=first.id,
+        defect_class="crack",
+        mask_key="m",
+    )
+    agreed = reviews.confirmed(session, inspection)
+    reviews.undo(session, second.id, reviewer=trusted("bert"))
+
+    assert alone is None
+    assert agreed == reviews.Confirmed(SampleLabel.DEFECT, "crack", "m", second.id)
+    assert reviews.confirmed(session, inspection) is None
+    assert waiting(session, plant) == [inspection]
+    with pytest.raises(NotFound, match="no inspection 999"):
+        reviews.confirmed(session, 999)
+
+
+def test_a_dismissal_confirms_nothing(session: Session, flag: Callable[..., int]) -> None:
+    inspection = flag()
+    reviews.add_review(session, inspection, Decision.DISMISSED, reviewer=trusted("anna"))
+
+    assert reviews.confirmed(session, inspection) is None
+
+
+def test_reviews_are_for_users_and_anothers_word_is_taken_back_by_an_engineer(
+    session: Session, flag: Callable[..., int]
+) -> None:
+    inspection = flag()
+    for name, role in (("anna", Role.OPERATOR), ("bert", Role.OPERATOR), ("eve", Role.ENGINEER)):
+        add_user(session, name, role, actor=trusted("root"))
+    with pytest.raises(Forbidden, match="no user 'mallory'"):
+        reviews.add_review(session, inspection, Decision.GOOD, reviewer=Actor("mallory"))
+    review = reviews.add_review(session, inspection, Decision.GOOD, reviewer=Actor("anna"))
+
+    with pytest.raises(Forbidden, match="needs an engineer"):
+        reviews.undo(session, review.id, reviewer=Actor("bert"))
+    reviews.undo(session, review.id, reviewer=Actor("eve"))
+
+    again = reviews.add_review(session, inspection, Decision.GOOD, reviewer=Actor("anna"))
+    reviews.undo(session, again.id, reviewer=Actor("anna"))
+    assert reviews.current_review(session, inspection) is None
+
+
+def test_a_decision_frees_the_card(session: Session, flag: Callable[..., int]) -> None:
+    inspection = flag()
+    review_claims.claim(session, "window", [inspection])
+
+    reviews.add_review(session, inspection, Decision.GOOD, reviewer=trusted("anna"))
+
+    assert session.scalars(select(ReviewClaim)).all() == []

@@ -50,12 +50,12 @@ def test_an_image_is_stored_under_the_hash_of_its_bytes(store: ImageStore) -> No
 
 def test_storing_twice_is_storing_once(folder_store: ImageStore, tmp_path: Path) -> None:
     folder_store.put(IMAGE, ".png")
-    written = (tmp_path / KEY).stat().st_mtime_ns
+    written = (tmp_path / KEY).stat().st_ino
 
     folder_store.put(IMAGE, ".png")
 
     assert files(tmp_path) == [KEY]
-    assert (tmp_path / KEY).stat().st_mtime_ns == written
+    assert (tmp_path / KEY).stat().st_ino == written
 
 
 def test_the_check_passes_and_leaves_nothing(store: ImageStore) -> None:
@@ -232,3 +232,71 @@ def test_a_password_in_the_address_is_not_repeated() -> None:
 
     assert "secret" not in str(caught.value)
     assert "memory://***@host/images" in str(caught.value)
+
+
+def test_a_deleted_image_is_gone_and_its_size_is_told(store: ImageStore) -> None:
+    key = store.put(IMAGE, ".png")
+
+    assert store.size_bytes() == len(IMAGE)
+    assert store.delete(key, younger_than_s=0) == len(IMAGE)
+
+    assert store.size_bytes() == 0
+    assert store.delete(key, younger_than_s=0) == 0
+    with pytest.raises(ImageMissing):
+        store.get(key)
+
+
+def test_an_image_put_there_again_is_young_and_stays(folder_store: ImageStore) -> None:
+    key = folder_store.put(IMAGE, ".png")
+    path = Path(folder_store.url) / key
+    os.utime(path, (0, 0))
+    folder_store.put(IMAGE, ".png")
+
+    assert folder_store.delete(key, younger_than_s=60) is None
+
+    assert folder_store.get(key) == IMAGE
+    os.utime(path, (0, 0))
+    assert folder_store.delete(key, younger_than_s=60) == len(IMAGE)
+
+
+def test_a_young_image_stays_in_other_stores_too(store: ImageStore) -> None:
+    key = store.put(IMAGE, ".png")
+
+    assert store.delete(key, younger_than_s=60) is None
+    assert store.get(key) == IMAGE
+
+
+def test_a_deletion_that_died_halfway_is_finished_by_the_next(folder_store: ImageStore) -> None:
+    key = folder_store.put(IMAGE, ".png")
+    path = Path(folder_store.url) / key
+    path.rename(f"{path}.gone")
+
+    assert folder_store.delete(key, younger_than_s=0) == len(IMAGE)
+
+    assert files(Path(folder_store.url)) == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_no_put_is_lost_to_a_deletion_at_the_same_time(
+    folder_store: ImageStore, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    key = folder_store.put(IMAGE, ".png")
+    path = Path(folder_store.url) / key
+    os.utime(path, (0, 0))
+    rename = Path.rename
+
+    def rename_beside_a_put(self: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        if moment == "before":
+            folder_store.put(IMAGE, ".png")
+        moved = rename(self, target)
+        if moment == "after":
+            folder_store.put(IMAGE, ".png")
+        return moved
+
+    monkeypatch.setattr(Path, "rename", rename_beside_a_put)
+
+    folder_store.delete(key, younger_than_s=60)
+
+    assert folder_store.get(key) == IMAGE
+    assert files(Path(folder_store.url)) == [key]

@@ -67,6 +67,19 @@ def test_pictures_become_frames_in_order(redis_client: Redis) -> None:
     assert (report.sent, report.dropped, report.uninspected) == (5, 0, 0)
 
 
+def test_every_frame_of_a_camera_carries_its_lot(redis_client: Redis) -> None:
+    camera_of(redis_client, Replay(ENCODED[:1])).run(Event())
+    camera_of(redis_client, Replay(ENCODED[:2]), lot_id="2026-W09 A").run(Event())
+
+    assert [f.lot_id for f in stored(redis_client)] == [None, "2026-W09 A", "2026-W09 A"]
+
+
+@pytest.mark.parametrize("lot_id", ["", "x" * 129, "a\nb", "a\0b"])
+def test_a_lot_that_no_message_can_carry_is_refused(lot_id: str) -> None:
+    with pytest.raises(ValueError, match=r"lot_id is .*use 1 to 128 printable"):
+        config(lot_id=lot_id)
+
+
 def test_arrays_are_encoded_as_configured(redis_client: Redis) -> None:
     camera_of(redis_client, Skipping(), encoding=Encoding.PNG).run(Event())
 

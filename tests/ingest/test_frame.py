@@ -23,13 +23,14 @@ def message() -> dict[bytes, bytes]:
     return as_received(Frame.capture("line-4", "top", 7, b"\x00\xff", "image/png", "P-1"))
 
 
-@given(
-    image=st.binary(max_size=64),
-    sequence=st.integers(0, 10**17),
-    part_id=st.none() | st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=128),
-)
-def test_a_frame_survives_the_way(image: bytes, sequence: int, part_id: str | None) -> None:
-    frame = Frame.capture("line-4", "top", sequence, image, "image/jpeg", part_id)
+IDS = st.none() | st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=128)
+
+
+@given(image=st.binary(max_size=64), sequence=st.integers(0, 10**17), part_id=IDS, lot_id=IDS)
+def test_a_frame_survives_the_way(
+    image: bytes, sequence: int, part_id: str | None, lot_id: str | None
+) -> None:
+    frame = Frame.capture("line-4", "top", sequence, image, "image/jpeg", part_id, lot_id=lot_id)
 
     assert from_fields(as_received(frame)) == frame
 
@@ -60,6 +61,8 @@ def test_times_of_other_zones_become_utc(message: dict[bytes, bytes]) -> None:
         ("part_id", b"x" * 129),
         ("part_id", b"P\x001"),
         ("part_id", b"x" * 5000),
+        ("lot_id", b"x" * 129),
+        ("lot_id", b"L\x001"),
         ("uninspected", b"\xfe"),
     ],
 )

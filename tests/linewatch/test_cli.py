@@ -128,7 +128,7 @@ def test_settings_shows_origins_and_hides_secrets(
 
 
 def test_a_redis_that_is_not_there_is_one_line(linewatch: Linewatch) -> None:
-    for command in ("worker", "scheduler"):
+    for command in ("worker", "trainer", "scheduler"):
         outcome = linewatch(command, "--redis-url", "redis://127.0.0.1:1")
         assert_one_line(outcome, "Redis cannot be reached", "redis_url")
 

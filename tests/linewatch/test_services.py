@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import time
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from dashboard.quality.clock import PlantClock, plant_clock
 from ingest.camera import CameraConfig
 from ingest.stream import FullPolicy
 from linewatch.errors import SettingsError
 from linewatch.loading import load_settings
-from linewatch.services import camera_config, handed_down, run_ingest, scoring_config
+from linewatch.services import (
+    camera_config,
+    check_login,
+    dashboard_command,
+    dashboard_variables,
+    handed_down,
+    retention_config,
+    run_ingest,
+    scoring_config,
+)
 from linewatch.settings import CameraSettings, Settings
 from workers.config import ScoringConfig
+from workers.retention import RetentionConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +62,19 @@ def test_scoring_has_the_same_defaults_here_and_in_the_workers() -> None:
     assert scoring_config(Settings()) == ScoringConfig()
 
 
+def test_retention_has_the_same_defaults_here_and_in_the_workers() -> None:
+    assert retention_config(Settings()) == RetentionConfig()
+
+
+def test_pictures_are_kept_for_ever_or_within_a_size_where_the_settings_say_so() -> None:
+    settings = Settings(retain_pass_days=0, retain_quarantine_days=0, store_max_gib=1.5)
+
+    ours = retention_config(settings)
+
+    assert (ours.pass_days, ours.quarantine_days) == (None, None)
+    assert ours.store_max_bytes == 3 * 2**29
+
+
 def test_child_processes_get_this_ones_flags_and_no_others(tmp_path: Path) -> None:
     loaded = load_settings({"home": tmp_path, "redis_url": "redis://:pw@host"})
 
@@ -71,3 +97,36 @@ def test_ingest_with_a_camera_named_twice_or_a_wrong_name_is_a_settings_error(
     for cameras in ((camera, camera), (camera.model_copy(update={"line": "no spaces"}),)):
         with pytest.raises(SettingsError, match=r"\[\[cameras\]\]"):
             run_ingest(Settings(redis_url=redis_url, cameras=cameras))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.3.4.5"])
+def test_on_loopback_nobody_needs_to_log_in(host: str) -> None:
+    check_login("open", host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "no.such.host.invalid"])  # noqa: S104
+def test_where_others_reach_it_somebody_must_log_in(host: str) -> None:
+    with pytest.raises(SettingsError, match=f"dashboard_host is {host} and login is open"):
+        check_login("open", host)
+    check_login("local", host)
+    check_login("oidc", host)
+
+
+def test_the_dashboard_keeps_its_guards_against_other_sites() -> None:
+    command = dashboard_command("127.0.0.1", 8501)
+
+    for option in ("--server.enableXsrfProtection", "--server.enableCORS"):
+        assert command[command.index(option) + 1] == "true"
+
+
+def test_the_dashboard_reads_the_plants_clock_as_it_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(
+        home=tmp_path, shift_starts=("05:30", "17:30"), plant_timezone="Europe/Berlin"
+    )
+
+    for name, value in dashboard_variables(settings).items():
+        monkeypatch.setenv(name, value)
+
+    assert plant_clock() == PlantClock(ZoneInfo("Europe/Berlin"), (time(5, 30), time(17, 30)))

@@ -56,3 +56,25 @@ def test_repr_shows_no_password() -> None:
         assert "hunter2" not in text
     assert "postgresql://u:****@host/db" in repr(settings)
     assert "rtsp://admin:****@10.0.0.9/ch1" in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("starts", "message"),
+    [
+        ([], "at least 1 item"),
+        (["6:00"], "expected times of day such as 06:00"),
+        (["24:00"], "expected times of day such as 06:00"),
+        (["14:00", "06:00"], "expected rising times of day"),
+        (["06:00", "06:00"], "expected rising times of day"),
+    ],
+)
+def test_shifts_begin_at_rising_times_of_day(starts: list[str], message: str) -> None:
+    assert Settings(shift_starts=("05:30", "17:30")).shift_starts == ("05:30", "17:30")
+    with pytest.raises(ValidationError, match=message):
+        Settings(shift_starts=tuple(starts))
+
+
+def test_the_plants_time_zone_is_a_known_one() -> None:
+    assert Settings(plant_timezone="Europe/Berlin").plant_timezone == "Europe/Berlin"
+    with pytest.raises(ValidationError, match="expected a time zone such as Europe/Berlin"):
+        Settings(plant_timezone="Europe/Atlantis")

@@ -104,6 +104,18 @@ def test_an_audited_frame_is_kept_with_the_probability_of_its_draw(
     assert row.image_key is not None
 
 
+def test_part_and_lot_are_in_the_row(
+    context: WorkerContext, model: ActiveModel, make_frame: Callable[..., Frame]
+) -> None:
+    frame, other = make_frame(0.1, part_id="p7", lot_id="monday"), make_frame(0.1)
+
+    commit(context, model, (frame, judged(0.1)), (other, judged(0.1)))
+
+    row = row_of(context, frame)
+    assert (row.part_id, row.lot_id) == ("p7", "monday")
+    assert row_of(context, other).lot_id is None
+
+
 def test_the_stored_map_is_small_and_carries_its_scale(
     context: WorkerContext, model: ActiveModel, make_frame: Callable[..., Frame]
 ) -> None:

@@ -14,6 +14,14 @@ depends_on = None
 
 #: SQLite numbers rows by itself only in columns of type INTEGER.
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+AUDIT_FILTERS = ("actor", "action", "subject")
+UNASKED_PICTURE = "verdict = 'PASS' AND audit_probability IS NULL AND image_key IS NOT NULL"
+#: Indexes of retention: name -> (column, condition).
+KEPT_PICTURES = {
+    "ix_inspections_recorded_at_unasked_picture": ("recorded_at", UNASKED_PICTURE),
+    "ix_inspections_image_key": ("image_key", "image_key IS NOT NULL"),
+    "ix_inspections_map_key": ("map_key", "map_key IS NOT NULL"),
+}
 QUEUES = "queue IN ('flagged', 'audit', 'second_opinion', 'disagreement')"
 
 
@@ -48,10 +56,16 @@ def upgrade() -> None:
         users.add_column(sa.Column("last_login_at", sa.DateTime(timezone=True), nullable=True))
     with op.batch_alter_table("users") as users:
         users.alter_column("failed_logins", server_default=None)
+    _create_login_sessions()
+    for column in AUDIT_FILTERS:
+        op.create_index(f"ix_audit_events_{column}_id", "audit_events", [column, "id"])
 
 
 def downgrade() -> None:
     """Take them away, with all that is in them; open flagged inspections stay open."""
+    for filtered in AUDIT_FILTERS:
+        op.drop_index(f"ix_audit_events_{filtered}_id", "audit_events")
+    op.drop_table("login_sessions")
     with op.batch_alter_table("users") as users:
         for name in ("last_login_at", "locked_until", "failed_logins"):
             users.drop_column(name)
@@ -109,9 +123,19 @@ def _extend_inspections() -> None:
         sqlite_where=sa.text("queue IS NOT NULL"),
         postgresql_where=sa.text("queue IS NOT NULL"),
     )
+    for name, (column, condition) in KEPT_PICTURES.items():
+        op.create_index(
+            name,
+            "inspections",
+            [column],
+            sqlite_where=sa.text(condition),
+            postgresql_where=sa.text(condition),
+        )
 
 
 def _shrink_inspections() -> None:
+    for name in KEPT_PICTURES:
+        op.drop_index(name, "inspections")
     op.drop_index("ix_inspections_line_id_queue_id_open", "inspections")
     with op.batch_alter_table("inspections") as inspections:
         inspections.add_column(
@@ -461,3 +485,18 @@ def _create_snapshot_items() -> None:
         ),
         sa.PrimaryKeyConstraint("snapshot_id", "sample_id", name=op.f("pk_snapshot_items")),
     )
+
+
+def _create_login_sessions() -> None:
+    op.create_table(
+        "login_sessions",
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_login_sessions_user_id_users")
+        ),
+        sa.PrimaryKeyConstraint("token_sha256", name=op.f("pk_login_sessions")),
+    )
+    op.create_index("ix_login_sessions_user_id", "login_sessions", ["user_id"])

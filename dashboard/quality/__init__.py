@@ -1,0 +1,1 @@
+"""What the Quality page is made of: periods and shifts, charts as SVG, tables, words."""

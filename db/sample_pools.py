@@ -1,0 +1,70 @@
+"""The samples that a training may learn from as normals, and those that it is judged by.
+
+A line trains on goods that a person has looked at: flagged or drawn frames confirmed as good, the
+looked-over frames of a teaching, and imported goods. PASS frames that nobody looked at are never
+among them, however many there are: some of them are escapes, and a model that learns those as
+normal passes them for ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import defer
+
+from db.tables import Sample, SampleLabel, SampleSource, Side, Teaching, TeachingState
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+#: A training takes the newest so many: its time grows with them, and what it learns hardly does.
+MOST_NORMALS = 4_000
+
+
+def normal_pool(
+    session: Session,
+    line_id: int,
+    *,
+    teaching_id: int | None = None,
+    limit: int = MOST_NORMALS,
+) -> list[Sample]:
+    """The newest training-side goods in use, near-duplicates once; oldest first.
+
+    Args:
+        teaching_id: only what was collected by this teaching, near-duplicates too: whoever asked
+            for so many frames and looked them over wants all of them.
+        limit: how many at most.
+    """
+    query = select(Sample).where(
+        *_usable(line_id, Side.TRAINING), Sample.label == SampleLabel.GOOD.value
+    )
+    if teaching_id is None:
+        query = query.where(Sample.duplicate_of_id.is_(None))
+    else:
+        query = query.where(Sample.teaching_id == teaching_id)
+    newest = query.options(defer(Sample.signature)).order_by(Sample.id.desc()).limit(limit)
+    return list(session.scalars(newest))[::-1]
+
+
+def golden_pool(session: Session, line_id: int) -> list[Sample]:
+    """The golden goods and defects in use, near-duplicates once; oldest first."""
+    query = select(Sample).where(*_usable(line_id, Side.GOLDEN), Sample.duplicate_of_id.is_(None))
+    return list(session.scalars(query.options(defer(Sample.signature)).order_by(Sample.id)))
+
+
+def looked_over() -> ColumnElement[bool]:
+    """Condition on Sample: it is not the frame of a teaching that nobody has looked over yet."""
+    states = (TeachingState.TRAINING.value, TeachingState.DONE.value)
+    over = select(Teaching.id).where(Teaching.state.in_(states))
+    return or_(Sample.source != SampleSource.TEACHING.value, Sample.teaching_id.in_(over))
+
+
+def _usable(line_id: int, side: Side) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Sample.line_id == line_id,
+        Sample.side == side.value,
+        Sample.signature.is_not(None),
+        Sample.removed_at.is_(None),
+        looked_over(),
+    )
