@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ACTOR = trusted("linewatch demo")
 #: The demo's own, whatever the plant uses; everything else is taken over from the settings.
 OWN_SETTINGS = frozenset(
-    {"home", "redis_url", "database_url", "store_url", "cameras", "login"}
+    {"home", "redis_url", "database_url", "store_url", "models_dir", "cameras", "login"}
     | {f"{secret}{ending}" for secret in ("redis_password", "database_password")
        for ending in ("", "_file")}
 )  # fmt: skip

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import make_engine
 from db.migrate import upgrade
+from db.store import ImageStore
 from ingest.camera import Camera, CameraConfig
 from ingest.connection import connect
 from ingest.doorbell import Doorbell
@@ -26,6 +27,7 @@ from linewatch.demo.cameras import CameraThread
 from linewatch.demo.cells import CellSource, interleave, share_out
 from linewatch.demo.children import Children
 from linewatch.demo.display import Display, Standing
+from linewatch.demo.goods import add_goods
 from linewatch.demo.guards import deaf_to_signals, interrupted_by_signals, only_demo
 from linewatch.demo.ledger import Ledger, VerdictReader
 from linewatch.demo.preparing import (
@@ -132,6 +134,9 @@ class _Demo:
             self._prepare_database(engine)
             self._start_children()
             self._await_workers(redis)
+            if self._options.dashboard:
+                # After the scoring workers, which were counted.
+                self._children.start("trainer", "trainer")
             stream = FrameStream(redis, LINE, StreamLimits(max_frames=STREAM_FRAMES))
             self._cameras = CameraThread(self._open_cameras(redis, stream))
             self._cameras.start()
@@ -147,10 +152,12 @@ class _Demo:
                 embedded.stop(self._home)
 
     def _prepare_database(self, engine: Engine) -> None:
-        store_url(self._settings)
+        store = ImageStore(store_url(self._settings))
         upgrade(self._settings.database_url)
         with Session(engine) as session, session.begin():
             line_id = prepare_line(session, LINE, self._model_dir)
+            if self._options.dashboard:
+                add_goods(session, store, line_id, self._dataset)
             self._reader = VerdictReader(session, line_id)
 
     def _start_children(self) -> None:
