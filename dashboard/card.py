@@ -49,7 +49,7 @@ def picture(frame: InspectionView, mask: Proposal | None, *, accepted: bool) -> 
     if mask is not None:
         layers += _contour(frame, mask, accepted=accepted)
         focus = f' data-focus="{mask.focus[0]:.4f} {mask.focus[1]:.4f}"'
-    zoomed = f'<div class="lw-zoom">{layers}</div>'
+    zoomed = f'<div class="lw-zoom">{layers}</div><span class="lw-hint"><kbd>X</kbd> zoom</span>'
     return f'<div class="lw-card" data-card="{frame.id}"{focus}>{zoomed}</div>'
 
 

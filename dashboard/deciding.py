@@ -317,4 +317,6 @@ def sentence(error: Exception) -> str:
 def _not_stored(here: Place) -> None:
     """The database or the store failed: the card stays, the page says so, the log says why."""
     log.warning("decision_not_stored", exc_info=True)
-    here.note = "Not stored, the database did not take it: press again in a moment"
+    here.note = (
+        "Not stored, the database or the image store did not take it: press again in a moment"
+    )

@@ -139,6 +139,36 @@ def reorder(session: Session, line: Line, names: Sequence[str], *, actor: Actor)
     _tell(session, actor, "reordered", line, order=list(names))
 
 
+def set_classes(session: Session, line: Line, names: Sequence[str], *, actor: Actor) -> bool:
+    """Make a line offer exactly `names`, in this order: add, retire and reorder what differs.
+
+    Returns:
+        Whether anything was changed.
+
+    Raises:
+        Forbidden: if `actor` is no engineer.
+        Conflict: if a name stands there twice.
+        ValueError: if a name is empty or too long.
+    """
+    require(session, actor, Role.ENGINEER)
+    wanted = [_clean(name) for name in names]
+    twice = next((name for name in wanted if wanted.count(name) > 1), None)
+    if twice is not None:
+        raise Conflict(f"{twice!r} stands there twice: a defect class is named once")
+    lock(session, Line, line.id)
+    before = [known.name for known in list_classes(session, line.id)]
+    for name in before:
+        if name not in wanted:
+            retire_class(session, line, name, actor=actor)
+    for name in wanted:
+        if name not in before:
+            add_class(session, line, name, actor=actor)
+    now = [known.name for known in list_classes(session, line.id)]
+    if now != wanted:
+        reorder(session, line, wanted, actor=actor)
+    return wanted != before
+
+
 def _clean(name: str) -> str:
     cleaned = " ".join(name.split())
     if not 0 < len(cleaned) <= MAX_NAME_CHARS:

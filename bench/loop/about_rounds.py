@@ -8,7 +8,6 @@ import numpy as np
 
 from bench.comparison import NONE, markdown
 from bench.loop import plots
-from bench.loop.measuring import intervals
 from bench.loop.outcome import signed
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def _round_lines(run: Run) -> Iterable[list[str]]:
     for which, number in enumerate(run.live):
         one = rounds[which]
         tested = run.tested(number)
-        auroc, escapes = intervals(tested, run.draws)
+        auroc, escapes = run.intervals(number)
         learned = NONE if one is None else str(one["snapshot"].get("anomaly defect", 0))
         yield [
             str(run.confirmed[which]),
@@ -79,7 +78,7 @@ def _plot_rounds(runs: Sequence[Run], docs: Path) -> None:
     for run in runs:
         for number, confirmed in zip(run.live, run.confirmed, strict=True):
             tested = run.tested(number)
-            of_auroc, of_escapes = intervals(tested, run.draws)
+            of_auroc, of_escapes = run.intervals(number)
             auroc.setdefault(run.title, []).append((confirmed, tested.auroc, of_auroc))
             escapes.setdefault(run.title, []).append((confirmed, tested.escape_rate, of_escapes))
     lowest = min(i.lower for points in auroc.values() for *_, i in points)

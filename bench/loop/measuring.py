@@ -16,7 +16,7 @@ from models.calibration import calibrate
 from models.images import decode
 from models.metrics import image_auroc
 from models.scorer import load_scorer
-from models.statistics.intervals import Interval, clopper_pearson_interval
+from models.statistics.intervals import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 #: Draws of parts with replacement, for the intervals.
-DRAWS = 2000
+DRAWS = 1000
 FALSE_REJECTS = 0.01
 
 
@@ -168,11 +168,6 @@ def difference(
 def _middle(values: Sequence[float]) -> Interval:
     low, high = np.percentile(values, [2.5, 97.5]).tolist()
     return Interval(low, high)
-
-
-def exact(one: Scored) -> Interval:
-    """Of the escape rate at this very threshold, were all pictures of different parts."""
-    return clopper_pearson_interval(int(one.escapes.sum()), len(one.escapes))
 
 
 def golden_check(engine: Engine, store: ImageStore, runtime: str) -> list[dict[str, Any]]:

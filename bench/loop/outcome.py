@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.loop.measuring import Scored, difference, draws, scores_of
+from bench.loop.measuring import Scored, difference, draws, intervals, scores_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,16 @@ class Run:
     def draws(self) -> list[dict[str, Any]]:
         """Other choices of the tested parts."""
         return draws(self.result["parts"])
+
+    @cached_property
+    def _intervals(self) -> dict[int, tuple[Interval, Interval]]:
+        return {}
+
+    def intervals(self, number: int) -> tuple[Interval, Interval]:
+        """Of a version's AUROC and escape rate; worked out once."""
+        if number not in self._intervals:
+            self._intervals[number] = intervals(self.tested(number), self.draws)
+        return self._intervals[number]
 
     def tested(self, number: int) -> Scored:
         """A version's scores of the parts nobody reviewed."""

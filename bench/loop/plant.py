@@ -148,6 +148,8 @@ def _told(place: System, models: Path, plan: Plan) -> dict[str, Any]:
             "runtime": plan.runtime,
             "threads": 1,
             "seed": plan.seed,
+            # It has no live line to yield to.
+            "niceness": 0,
         },
     }
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from workers.retraining import trainer
 from workers.retraining.config import TrainingConfig
+from workers.retraining.trainer import run_horse, run_trainer
 from workers.schedule import run_scheduler
 
 #: What each process is started with.
@@ -22,15 +22,13 @@ def main() -> None:
     """Be the trainer, the process of one training, or the schedule."""
     role, told = sys.argv[1], json.loads(sys.argv[2])
     if role == "trainer":
-        trainer.run_trainer(
+        run_trainer(
             redis_url=told["redis_url"],
             database_url=told["database_url"],
             horse_command=[*COMMAND, "training", sys.argv[2]],
         )
     elif role == "training":
-        # In a benchmark it has no live line to yield to.
-        trainer.NICENESS = 0
-        trainer.run_horse(
+        run_horse(
             redis_url=told["redis_url"],
             database_url=told["database_url"],
             store_url=told["store_url"],

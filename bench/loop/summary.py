@@ -31,8 +31,8 @@ INTRODUCTION = (
     "of parts that were never streamed or reviewed: pictures are divided by part, near-duplicates "
     "being one part, by a hash of its name, before anything else. The threshold for 1 % false "
     "rejects comes from good parts of the evaluation's own, by the bound of `models.calibration`; "
-    "none of the parts that figures are of has chosen anything. Intervals are of 95 %, over 2,000 "
-    "draws of the parts, those of the threshold too."
+    "none of the parts that figures are of has chosen anything. Intervals are of "
+    "95 %, over a thousand draws of the parts, those of the threshold too."
 )
 
 

@@ -15,9 +15,19 @@ from dashboard.actor import may
 from dashboard.changing import show_told
 from dashboard.database import explained, session
 from dashboard.markup import count, notice, sentence, warning
-from dashboard.versions import actions, gate, settings_form, shadow, table, thresholds, training
+from dashboard.versions import (
+    actions,
+    classes_form,
+    gate,
+    settings_form,
+    shadow,
+    table,
+    thresholds,
+    training,
+)
 from dashboard.viewer import zone
 from db import lines, model_overview, model_versions, retrainings, samples
+from db.defect_classes import list_classes
 from db.line_settings import LineSettings
 from db.model_overview import VersionState
 from db.shadow import count_frames
@@ -60,6 +70,8 @@ class LineModels:
     active: ModelVersion | None
     overviews: Sequence[VersionOverview]
     trainings: Sequence[Retraining]
+    #: The defect classes it offers.
+    classes: Sequence[str]
     #: Confirmed defects that no snapshot has yet.
     waiting: int
     chosen: Chosen | None
@@ -105,6 +117,7 @@ def _read(reads: Session, line: Line) -> LineModels:
         active=active,
         overviews=overviews,
         trainings=retrainings.list_retrainings(reads, line.id, limit=LATEST_TRAININGS),
+        classes=[known.name for known in list_classes(reads, line.id)],
         waiting=samples.waiting_defects(reads, line.id),
         chosen=_chosen(reads, line, overviews),
     )
@@ -208,6 +221,7 @@ def _shadow(view: LineModels, chosen: Chosen) -> str:
 def _foot(view: LineModels) -> None:
     if may(Role.ENGINEER):
         with st.expander("Settings of the line", key="settings"):
+            classes_form.show(view.line.name, view.classes)
             settings_form.show(view.line.name, view.settings)
     else:
         st.html(f'<p class="lw-note">{settings_form.summary(view.settings)}</p>')

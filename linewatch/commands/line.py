@@ -37,6 +37,31 @@ def add(loaded: Loaded, name: str, description: str) -> None:
     click.echo(f"added line {name}; give it a model with `linewatch model add {name} DIR`")
 
 
+@line.command()
+@click.argument("name")
+@click.argument("wanted", nargs=-1, metavar="[CLASS]...")
+@with_settings(quiet=True)
+def classes(loaded: Loaded, name: str, wanted: tuple[str, ...]) -> None:
+    """List the defect classes of the line NAME, or make them exactly these CLASSes.
+
+    Their order is that of the number keys on the Review page. A class that goes is offered no
+    more; reviews keep it.
+    """
+    from db.defect_classes import list_classes, set_classes
+    from db.lines import get_line
+    from linewatch.connect import actor, database_session
+
+    with database_session(loaded.settings) as session, session.begin():
+        found = get_line(session, name)
+        if wanted:
+            try:
+                set_classes(session, found, wanted, actor=actor())
+            except ValueError as exc:
+                raise click.BadParameter(str(exc)) from exc
+        for known in list_classes(session, found.id):
+            click.echo(known.name)
+
+
 @line.command("list")
 @with_settings(quiet=True)
 def list_(loaded: Loaded) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIDE = 32
+QUICK = ("--quick", "--rounds", "8", "16")
 
 
 def _part(seed: int, kind: str = "good") -> tuple[np.ndarray, np.ndarray]:
@@ -54,10 +55,11 @@ def parts(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_rounds_run_from_teaching_to_promotion_and_are_kept(parts: Path, tmp_path: Path) -> None:
     kept = Kept(tmp_path / "kept")
 
-    assert run(["--quick", "--only", "rounds", "--sets", str(parts)], kept) == 0
+    assert run([*QUICK, "--only", "rounds", "--sets", str(parts)], kept) == 0
 
     [file] = kept.folder.glob("rounds-*.json")
     result = json.loads(file.read_text())

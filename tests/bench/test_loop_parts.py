@@ -29,11 +29,11 @@ def _tile(seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> list[Part]:
-    """60 good tiles, 20 cracked, 12 bent ones; each good one also at another exposure."""
+    """60 good tiles, 20 cracked, 24 bent ones; each good one also at another exposure."""
     root: Path = tmp_path_factory.mktemp("tiles")
     seed = 0
     for place, count, exposures in (
-        ("train/good", 60, (1.0, 0.95)), ("test/crack", 20, (1.0,)), ("test/bend", 12, (1.0,))
+        ("train/good", 60, (1.0, 0.95)), ("test/crack", 20, (1.0,)), ("test/bend", 24, (1.0,))
     ):  # fmt: skip
         (root / place).mkdir(parents=True)
         for number in range(count):
@@ -54,7 +54,7 @@ def _parts_of(roles: Roles) -> list[set[str]]:
 
 
 def test_exposures_of_one_tile_are_one_part(parts: list[Part]) -> None:
-    assert len(parts) == 60 + 20 + 12
+    assert len(parts) == 60 + 20 + 24
     assert {len(part.frames) for part in parts if part.kind == "good"} == {2}
 
 

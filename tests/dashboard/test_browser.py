@@ -110,6 +110,7 @@ def test_keys_work_after_the_opacity_was_set(plant: Plant, queue: list[int], rev
     assert box is not None
     review.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.5 * box["height"])
     expect(review.locator('[data-testid="stSliderThumbValue"]')).not_to_have_text("60 %")
+    expect(review.locator(".lw-heat")).not_to_have_css("opacity", "0.6")
     review.wait_for_timeout(LOOK_MS)
     opacity = review.locator(".lw-heat").evaluate("image => getComputedStyle(image).opacity")
 

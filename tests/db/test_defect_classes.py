@@ -8,7 +8,14 @@ import pytest
 
 from db import audit
 from db.access import Actor, trusted
-from db.defect_classes import add_class, list_classes, rename_class, reorder, retire_class
+from db.defect_classes import (
+    add_class,
+    list_classes,
+    rename_class,
+    reorder,
+    retire_class,
+    set_classes,
+)
 from db.errors import Conflict, Forbidden, NotFound
 from db.tables import Role
 from db.users import add_user
@@ -93,6 +100,20 @@ def test_the_order_is_changed_as_a_whole(session: Session, three: Plant) -> None
         reorder(session, three.line, ["dent", "crack"], actor=EVE)
 
 
+def test_a_whole_list_adds_retires_and_reorders_what_differs(
+    session: Session, three: Plant
+) -> None:
+    assert set_classes(session, three.line, ["dent", " burr ", "crack"], actor=EVE)
+
+    assert names(session, three) == ["dent", "burr", "crack"]
+    assert not set_classes(session, three.line, ["dent", "burr", "crack"], actor=EVE)
+    with pytest.raises(Conflict, match="'dent' stands there twice"):
+        set_classes(session, three.line, ["dent", "dent"], actor=EVE)
+    with pytest.raises(ValueError, match="1 to 64 characters"):
+        set_classes(session, three.line, ["dent", " "], actor=EVE)
+    assert names(session, three) == ["dent", "burr", "crack"]
+
+
 def test_every_change_is_told(session: Session, plant: Plant) -> None:
     add_class(session, plant.line, "crack", actor=EVE)
     rename_class(session, plant.line, "crack", "split", actor=EVE)
@@ -116,6 +137,7 @@ def test_classes_are_for_engineers(session: Session, three: Plant) -> None:
         lambda: rename_class(session, three.line, "dent", "bump", actor=anna),
         lambda: retire_class(session, three.line, "dent", actor=anna),
         lambda: reorder(session, three.line, ["dent", "crack", "scratch"], actor=anna),
+        lambda: set_classes(session, three.line, ["dent"], actor=anna),
     ]
 
     for change in changes:

@@ -163,6 +163,18 @@ def test_a_line_is_added_once_and_listed(linewatch: Linewatch) -> None:
     assert listed[1].split() == ["tiles", "none", "0", "glazed"]
 
 
+def test_defect_classes_are_listed_and_set_as_one_list(linewatch: Linewatch) -> None:
+    linewatch("db", "upgrade")
+    linewatch("line", "add", "tiles")
+
+    assert linewatch("line", "classes", "tiles", "crack", "blow hole").code == 0
+
+    assert linewatch("line", "classes", "tiles").out.splitlines() == ["crack", "blow hole"]
+    assert_one_line(linewatch("line", "classes", "tiles", "crack", "crack"), "'crack'", "twice")
+    assert_one_line(linewatch("line", "classes", "tiles", "x" * 65), "1 to 64 characters")
+    assert_one_line(linewatch("line", "classes", "plates"), "no line 'plates'")
+
+
 def test_a_model_for_an_unknown_line_is_one_line(linewatch: Linewatch, tmp_path: Path) -> None:
     linewatch("db", "upgrade")
 

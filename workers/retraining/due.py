@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from db.active_scores import pass_scores
 from db.retrainings import has_news, last_finished, open_retraining
-from db.samples import waiting_defects
+from db.samples import few_shot_set, waiting_defects
 from db.tables import ModelVersion, RetrainingReason, RetrainingState
 from models.statistics.drift import detect_drift
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: After one that failed or was cancelled, nothing starts by itself for so long.
 PAUSE_AFTER_FAILURE = timedelta(hours=1)
+#: Defects to learn from; fewer teach a model nothing.
+MIN_ANOMALIES = 3
 #: Of each camera so many scores are compared: the version's first, and the latest.
 DRIFT_WINDOW = 500
 
@@ -48,6 +50,18 @@ def is_due(session: Session, line: Line, now: datetime) -> RetrainingReason | No
     if line.retrain_on_drift and _drifts(session, line):
         return RetrainingReason.DRIFT
     return None
+
+
+def detector_for(session: Session, line: Line) -> str:
+    """What an automatic retraining of a line with a model trains.
+
+    BGAD once there are defects to learn from; before, the champion's detector again, from more
+    good parts.
+    """
+    usable = sum(one.why_not is None for one in few_shot_set(session, line.id))
+    if usable >= MIN_ANOMALIES:
+        return "bgad"
+    return session.get_one(ModelVersion, line.active_model_version_id).detector
 
 
 def _pauses(last: Retraining, now: datetime) -> bool:

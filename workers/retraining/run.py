@@ -7,91 +7,44 @@ model as it is; what it leaves on disk is removed by the next one.
 
 from __future__ import annotations
 
-import json
 import secrets
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.orm import Session
 
-from db import retrainings, shadow
-from db.access import trusted
+from db import retrainings
 from db.errors import DbError
-from db.model_versions import activate, add_model_version
 from db.retrainings import MACHINE
 from db.snapshots import Least, snapshot_items, take_snapshot
-from db.tables import Line, ModelVersion, RetrainingState
-from ingest.frame import NAME
-from models.artifact import MANIFEST_FILE, manifest_sha256
+from db.tables import Line, RetrainingState
+from models.artifact import manifest_sha256
 from models.errors import ArtifactError, ModelError
 from models.scorer import load_scorer
 from models.training import TrainingSet, train_on
 from workers.errors import RetrainingCancelled, RetrainingGivenUp, WorkerError
 from workers.labelling import complete_samples
 from workers.recording import commit_patiently
-from workers.retraining.gate import (
-    MIN_DEFECTS,
-    MIN_GOOD,
-    Budgets,
-    GateReport,
-    compare,
-    not_compared,
-)
+from workers.retraining.due import MIN_ANOMALIES
+from workers.retraining.gate import MIN_DEFECTS, MIN_GOOD, GateReport, compare, not_compared
 from workers.retraining.judging import Entrant, judge
 from workers.retraining.material import Material, materialize
+from workers.retraining.registering import register
 from workers.retraining.reporter import Reporter
+from workers.retraining.task import read_task
 from workers.retraining.workplace import workplace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workers.context import WorkerContext
     from workers.retraining.config import TrainingConfig
+    from workers.retraining.task import Champion, Task
 
 log = structlog.get_logger()
 
-#: Goods to fit and to calibrate on, and defects to learn from; fewer teach a model nothing.
+#: Goods to fit and to calibrate on; fewer teach a model nothing.
 MIN_NORMALS = 12
-MIN_ANOMALIES = 3
-#: Detectors that learn from known defects; the others take good parts only.
-LEARN_FROM_DEFECTS = frozenset({"bgad"})
-
-
-@dataclass(frozen=True, slots=True)
-class Champion:
-    """The version that scores the line when the gate begins."""
-
-    id: int
-    number: int
-    folder: Path
-    manifest_sha256: str
-    review: float
-    reject: float
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a retraining is to do, as its row and its line say it at the beginning."""
-
-    id: int
-    line_id: int
-    line_name: str
-    detector: str
-    teaching_id: int | None
-    requested_by: str
-    budgets: Budgets
-    champion: Champion | None
-
-    @property
-    def folder_name(self) -> str:
-        """The line's folder among the models; its name, unless no folder may be called so."""
-        return self.line_name if NAME.fullmatch(self.line_name) else f"line-{self.line_id}"
-
-    @property
-    def learns_from_defects(self) -> bool:
-        """Whether it needs known defects."""
-        return self.teaching_id is None and self.detector in LEARN_FROM_DEFECTS
 
 
 def run_retraining(
@@ -106,7 +59,7 @@ def run_retraining(
         if begun is None:
             log.info("retraining.not_waiting", id=retraining_id)
             return None
-        task = _task(session, begun.id)
+        task = read_task(session, begun.id)
     log.info("retraining.started", id=task.id, line=task.line_name, detector=task.detector)
     try:
         with Reporter(context.engine, task.id, every_s=config.heartbeat_s) as reporter:
@@ -153,11 +106,7 @@ class _Run:
             self._tell("registering", 0, 1)
             final = models / f"retraining-{self._task.id}-{secrets.token_hex(3)}"
             trained.rename(final)
-            try:
-                self._register(final, snapshot_id, report)
-            except BaseException:
-                self._forget(final)
-                raise
+            register(self._context, self._task, final, snapshot_id, report)
 
     def _snapshot(self) -> int:
         self._tell("snapshot", 0, 1)
@@ -233,7 +182,6 @@ class _Run:
         if manifest_sha256(champion.folder) != champion.manifest_sha256:
             raise ArtifactError(f"{champion.folder} is not the artifact that was registered")
         scorer = self._entrant(champion.folder, champion.number).scorer
-        # Its thresholds may have been set since it was trained.
         return Entrant(champion.number, scorer, champion.review, champion.reject)
 
     def _entrant(self, folder: Path, number: int | None) -> Entrant:
@@ -242,92 +190,6 @@ class _Run:
             folder, device=config.device, runtime=config.runtime, threads=config.threads
         )
         return Entrant(number, scorer, scorer.thresholds.review, scorer.thresholds.reject)
-
-    def _register(self, folder: Path, snapshot_id: int, report: GateReport) -> None:
-        """Make the version, and end the retraining, in one transaction."""
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        task = self._task
-
-        def register(session: Session) -> None:
-            line = session.get_one(Line, task.line_id)
-            version = add_model_version(
-                session,
-                line,
-                artifact_path=str(folder.absolute()),
-                manifest=manifest,
-                manifest_sha256=manifest_sha256(folder),
-                actor=trusted(f"retraining for {task.requested_by}"[:128]),
-                snapshot_id=snapshot_id,
-                gate=report.to_json(),
-                has_passed_gate=report.has_passed,
-            )
-            message = _what_next(session, task, line, version, report)
-            if not retrainings.finish(
-                session,
-                task.id,
-                RetrainingState.DONE,
-                message=message,
-                model_version_id=version.id,
-            ):
-                # Undoes everything above.
-                raise RetrainingCancelled(f"retraining {task.id} was ended while it registered")
-
-        commit_patiently(self._context, register)
-
-    def _forget(self, folder: Path) -> None:
-        """Remove a model that was not registered; where that is not sure, it stays."""
-        with Session(self._context.engine) as session:
-            row = retrainings.get_retraining(session, self._task.id)
-            if row.model_version_id is None:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _task(session: Session, retraining_id: int) -> Task:
-    row = retrainings.get_retraining(session, retraining_id)
-    line = session.get_one(Line, row.line_id)
-    champion = None
-    if line.active_model_version_id is not None:
-        active = session.get_one(ModelVersion, line.active_model_version_id)
-        champion = Champion(
-            active.id,
-            active.number,
-            Path(active.artifact_path),
-            active.manifest_sha256,
-            active.review_threshold,
-            active.reject_threshold,
-        )
-    return Task(
-        id=row.id,
-        line_id=line.id,
-        line_name=line.name,
-        detector=row.detector,
-        teaching_id=row.teaching_id,
-        requested_by=row.requested_by,
-        budgets=Budgets(line.false_reject_budget, line.latency_budget_ms),
-        champion=champion,
-    )
-
-
-def _what_next(
-    session: Session, task: Task, line: Line, version: ModelVersion, report: GateReport
-) -> str:
-    """Begin what follows the gate; returns what to tell people."""
-    name = f"version {version.number}"
-    if report.has_passed is False:
-        return f"{name} did not pass its gate: {'; '.join(report.reasons)}"
-    now_active = line.active_model_version_id
-    if now_active != (task.champion.id if task.champion else None):
-        return f"{name} was compared with a version that scores no more: train again"
-    if now_active is None and task.teaching_id is not None:
-        # Whoever taught the line asked for its first verdicts.
-        activate(session, line, version.number, actor=MACHINE)
-        return f"{name} is the line's first model, and scores now"
-    if report.has_passed is None:
-        return f"{name} could not be compared: {'; '.join(report.reasons)}: activate it by hand"
-    if now_active is None:
-        return f"{name} passed its gate: the line has no model yet, activate it"
-    shadow.start(session, line, version)
-    return f"{name} passed its gate, and scores in the shadow now"
 
 
 def _end(

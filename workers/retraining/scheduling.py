@@ -20,7 +20,7 @@ from db.errors import Conflict
 from db.lines import list_lines
 from db.tables import utc_now
 from workers.labelling import complete_all
-from workers.retraining.due import is_due
+from workers.retraining.due import detector_for, is_due
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -89,7 +89,8 @@ def _request_if_due(context: WorkerContext, line: Line) -> None:
             return
         try:
             with session.begin_nested():
-                retrainings.request(session, line, reason=reason, actor=SCHEDULE)
+                detector = detector_for(session, line)
+                retrainings.request(session, line, reason=reason, actor=SCHEDULE, detector=detector)
         except Conflict:
             return  # somebody was faster
     log.info("retraining.requested", line=line.name, reason=reason.value)

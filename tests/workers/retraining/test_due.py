@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db import retrainings, shadow
 from db.access import trusted
 from db.lines import get_line
-from db.tables import ModelVersion, RetrainingReason, RetrainingState, utc_now
+from db.samples import remove
+from db.tables import ModelVersion, RetrainingReason, RetrainingState, Sample, utc_now
 from workers.retraining import due
 from workers.retraining.due import PAUSE_AFTER_FAILURE, is_due
 
@@ -124,3 +126,20 @@ def test_after_a_failure_not_for_an_hour_and_not_without_news(
 
 def test_a_line_without_a_model_is_taught_and_never_due(labelled: LearningLine) -> None:
     assert Dates(labelled)(1000) is None
+
+
+def test_it_is_bgad_once_there_are_defects_and_the_champions_detector_before(
+    taught: LearningLine,
+) -> None:
+    def chosen() -> str:
+        with Session(taught.engine) as session:
+            return due.detector_for(session, get_line(session, LINE))
+
+    assert chosen() == "bgad"  # four confirmed defects are on the training side
+    with Session(taught.engine) as session, session.begin():
+        scratched = Sample.label == "defect", Sample.side == "training"
+        ids = session.scalars(select(Sample.id).where(*scratched).limit(2)).all()
+        for sample_id in ids:
+            remove(session, sample_id, actor=TEST, reason="a fingerprint")
+
+    assert chosen() == "brightness"
