@@ -10,7 +10,7 @@ from sqlalchemy import select
 from db import samples
 from db.tables import Sample, SampleLabel, SampleSource
 from ingest.frame import MEDIA_TYPE_SUFFIXES
-from ingest.sources.picture import media_type_of
+from ingest.encoding import media_type_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import secrets
 import shutil
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ log = structlog.get_logger()
 
 PREFIX = ".retraining-"
 LOCK_FILE = "lock"
+#: A folder without a lock that has not changed for so long is nobody's.
+LOCKLESS_S = 60.0
 
 
 @contextmanager
@@ -59,7 +62,19 @@ def remove_abandoned(folder: Path) -> None:
                 shutil.rmtree(place)
         except BlockingIOError:
             continue  # its process lives
+        except FileNotFoundError:
+            # Just being made, or its process was killed while it removed it, the lock first.
+            if _age_s(place) > LOCKLESS_S:
+                shutil.rmtree(place, ignore_errors=True)
         except OSError as exc:  # just being made or removed by another trainer
             log.warning("workplace.not_removed", folder=str(place), error=str(exc))
         else:
             log.info("workplace.removed", folder=str(place))
+
+
+def _age_s(place: Path) -> float:
+    """Seconds since something was made or removed in a folder; 0 where it is gone."""
+    try:
+        return time.time() - place.stat().st_mtime
+    except OSError:
+        return 0.0

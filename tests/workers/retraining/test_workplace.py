@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from workers.errors import RetrainingError
-from workers.retraining.workplace import workplace
+from workers.retraining.workplace import LOCKLESS_S, workplace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +33,18 @@ def test_one_whose_process_lives_is_left_alone(tmp_path: Path) -> None:
         with workplace(tmp_path, 8):
             assert first.is_dir()
         assert first.is_dir()
+
+
+def test_one_that_was_killed_while_removing_itself_is_removed_later(tmp_path: Path) -> None:
+    half_removed, just_made = tmp_path / ".retraining-1-ab", tmp_path / ".retraining-2-cd"
+    for place in (half_removed, just_made):
+        (place / "pictures").mkdir(parents=True)
+    long_ago = time.time() - 2 * LOCKLESS_S
+    os.utime(half_removed, (long_ago, long_ago))
+
+    with workplace(tmp_path, 7):
+        assert not half_removed.exists()
+        assert just_made.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
