@@ -3,6 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 EXTRAS ?= cpu,demo,dev,postgres,s3
 BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+# A file's tests share what they set up.
+PARALLEL := --numprocesses 2 --dist loadfile
+# pytest's exit code where ARGS choose no test of a kind.
+NONE_CHOSEN := 5
 
 .PHONY: demo test lint unit bench clean setup
 
@@ -10,10 +15,12 @@ demo: setup
 	$(BIN)/linewatch demo $(ARGS)
 
 test: setup lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) -m "not slow" $(PARALLEL) $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	@# One after the other: these start processes of their own, and some watch the clock.
+	$(PYTEST) -m slow $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 
 unit: setup
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(PARALLEL) $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-#: An empty database of a running Redis: tests with `redis_client` run on it as well, and flush it.
+#: An empty database of a running Redis, by its number: tests with `redis_client` run on it as well,
+#: and flush it.
 OTHER_REDIS_URL = os.environ.get("LINEWATCH_TEST_REDIS_URL")
 
 
@@ -52,10 +53,18 @@ def redis_url(request: pytest.FixtureRequest) -> str:
     if request.param == "valkey":
         return str(request.getfixturevalue("valkey_url"))
     assert OTHER_REDIS_URL is not None
-    with Redis.from_url(OTHER_REDIS_URL) as client:
+    url = _own_database(OTHER_REDIS_URL)
+    with Redis.from_url(url) as client:
         if client.dbsize():
             pytest.fail("LINEWATCH_TEST_REDIS_URL must name an empty database: tests flush it")
-    return OTHER_REDIS_URL
+    return url
+
+
+def _own_database(url: str) -> str:
+    """The database of that number, or where tests run side by side, one for each, counted down."""
+    place, _, number = url.rpartition("/")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return f"{place}/{int(number) - int(worker.removeprefix('gw'))}"
 
 
 @pytest.fixture

@@ -41,14 +41,14 @@ def run(arguments: Sequence[str], kept: Kept | None = None) -> int:
     if not options.summary:
         # The rounds of all sets first: a run that is interrupted has those.
         for plan in sorted(plans, key=lambda plan: PARTS.index(plan.scenario)):
-            if plan.scenario in options.only and kept.find(name_of(plan)) is None:
+            if plan.scenario in options.only and (options.anew or not kept.find(name_of(plan))):
                 kept.put(name_of(plan), _do(plan, kept))
         weeks = (20,) if options.quick else audit.WEEKS
         if "audit" in options.only:
             audit.do(kept, weeks, _teller("audit"))
         if "promotion" in options.only:
             name = promotion.name_of(quick=options.quick, seed=options.seed)
-            if kept.find(name) is None:
+            if options.anew or not kept.find(name):
                 told = _teller("promotion")
                 kept.put(name, promotion.do(quick=options.quick, seed=options.seed, tell=told))
     if not options.quick:
@@ -64,6 +64,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", nargs="+", type=int, help="confirmed defects of each round")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--anew", action="store_true", help="do parts again that were done, as after a change"
+    )
     parser.add_argument("--summary", action="store_true", help="only write section and plots")
     parser.add_argument(
         "--quick", action="store_true", help="a tiny run, whose figures mean nothing"

@@ -106,11 +106,12 @@ def test_of_many_requests_at_once_one_is_taken(engine: Engine, plant: Plant) -> 
 
 
 def test_of_many_trainers_one_begins(engine: Engine, session: Session, asked: Retraining) -> None:
+    retraining_id = asked.id
     session.commit()
 
     def take(_: int) -> bool:
         with Session(engine) as own, own.begin():
-            return begin(own, asked.id) is not None
+            return begin(own, retraining_id) is not None
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(take, range(8))) == 1

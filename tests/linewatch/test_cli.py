@@ -47,6 +47,7 @@ def test_help_lists_every_command_and_imports_none() -> None:
         assert f"  {command} " in done.stdout
 
 
+@pytest.mark.slow
 def test_help_is_there_in_a_moment() -> None:
     took = []
     for _ in range(3):

@@ -1,16 +1,18 @@
 """The gate: what champion and candidate say about the golden set, and whether the candidate passes.
 
-A candidate passes if, each at its own thresholds, it lets no more golden defects escape than the
-champion, its false rejects are within the line's budget or not above the champion's, and its
-latency is within the line's budget. Escapes are compared as counts, not by the paired test: with
-fewer than five frames on which the two differ the exact test cannot find anything, so that "not
-significantly worse" would let a model through that misses four more defects. The test and its
-interval are reported for the person who looks.
+A candidate passes if it lets no more golden defects escape than the champion, its false rejects are
+within the line's budget or not above the champion's, and its latency is within the line's budget.
+Thresholds come from few held-out goods, so chance lets one model flag more goods than another, and
+fewer defects escape for that alone. So where the candidate flags fewer golden goods than the
+champion, its review threshold is lowered until it flags as many. Escapes are compared as counts,
+not by the paired test: with fewer than five frames on which the two differ the exact test cannot
+find anything, so that "not significantly worse" would let a model through that misses four more
+defects. The test and its interval are reported for the person who looks.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,10 +102,12 @@ def compare(
         defects: of each golden frame the kind of its defect; None for a good part.
         champion: the model that scores now; None: the line has none, and the candidate is held
             against the budgets only.
-        candidate: the new model.
+        candidate: the new model; its review threshold may be lowered, as the report says.
         budgets: what the line allows.
     """
     is_defect = np.array([kind is not None for kind in defects], dtype=bool)
+    if champion is not None:
+        candidate = _flagging_as_much(candidate, champion, is_defect)
     good, bad = int(np.count_nonzero(~is_defect)), int(np.count_nonzero(is_defect))
     ours = _figures(defects, is_defect, candidate)
     theirs = _figures(defects, is_defect, champion) if champion else None
@@ -140,6 +144,22 @@ def not_compared(reason: str, budgets: Budgets) -> GateReport:
         paired=None,
         budgets={"false_reject": budgets.false_rejects, "latency_ms": budgets.latency_ms},
     )
+
+
+def _flagging_as_much(
+    candidate: Contender, champion: Contender, is_defect: NDArray[np.bool_]
+) -> Contender:
+    """The candidate at the lowest review threshold at which it flags no more golden goods.
+
+    Only lower than its own: one that flags more than the champion stays as it is.
+    """
+    goods = np.sort(candidate.scores[~is_defect])
+    allowed = int(np.count_nonzero(~champion.passed & ~is_defect))
+    if allowed >= len(goods):
+        return candidate
+    # Just above the best good that must not be flagged, in float32 as scores are.
+    lowest = float(np.nextafter(np.float32(goods[-1 - allowed]), np.float32(np.inf)))
+    return replace(candidate, review=min(candidate.review, lowest))
 
 
 def _figures(

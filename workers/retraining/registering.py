@@ -13,6 +13,7 @@ from db.access import trusted
 from db.model_versions import activate, add_model_version
 from db.retrainings import MACHINE
 from db.tables import Line, RetrainingState
+from db.thresholds import set_thresholds
 from models.artifact import MANIFEST_FILE, manifest_sha256
 from workers.errors import RetrainingCancelled
 from workers.recording import commit_patiently
@@ -52,6 +53,7 @@ def register(
             gate=report.to_json(),
             has_passed_gate=report.has_passed,
         )
+        _set_review_threshold(session, version, report)
         message = _what_follows(session, task, line, version, report)
         done, version_id = RetrainingState.DONE, version.id
         if not retrainings.finish(
@@ -65,6 +67,21 @@ def register(
     except BaseException:
         _forget(context, task, folder)
         raise
+
+
+def _set_review_threshold(session: Session, version: ModelVersion, report: GateReport) -> None:
+    """Score at the threshold that the gate judged, where that is lower than the calibrated one."""
+    review = report.candidate["thresholds"]["review"] if report.candidate else None
+    if report.champion is None or review is None or review >= version.review_threshold:
+        return
+    set_thresholds(
+        session,
+        version,
+        review,
+        version.reject_threshold,
+        actor=MACHINE,
+        reason=f"flags as many good golden parts as version {report.champion['number']}",
+    )
 
 
 def _what_follows(

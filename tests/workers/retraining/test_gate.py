@@ -49,6 +49,35 @@ def test_not_one_golden_defect_more_may_escape(champion: int, candidate: int, pa
     )
 
 
+def test_a_candidate_is_compared_where_it_flags_as_many_goods_as_the_champion() -> None:
+    # The champion flags 2 of 20 goods and lets 1 defect pass. At its own 0.5 the candidate flags
+    # none and lets 3 pass; just above its third best good, 0.32, it flags 2 and lets 1 pass.
+    champion = contender(escapes=1, number=3)
+    champion.scores[:2] = 0.6
+    goods = [0.2] * 17 + [0.32, 0.34, 0.36]
+    scores = np.array([*goods, 0.9, 0.7, 0.4, 0.4, 0.1], np.float32)
+
+    report = compare(KINDS, champion, Contender(None, scores, 0.5, 0.8, []), BUDGETS)
+
+    assert report.has_passed is True
+    assert report.candidate is not None
+    assert report.candidate["flagged_good"]["count"] == 2
+    assert report.candidate["escapes"]["count"] == 1
+    assert report.candidate["thresholds"]["review"] == pytest.approx(0.32)
+    assert report.candidate["thresholds"]["reject"] == 0.8
+
+
+def test_a_candidate_that_flags_more_goods_keeps_its_threshold() -> None:
+    candidate = contender()
+    candidate.scores[:3] = 0.6
+
+    report = compare(KINDS, contender(number=3), candidate, BUDGETS)
+
+    assert report.candidate is not None
+    assert report.candidate["thresholds"]["review"] == 0.5
+    assert report.candidate["flagged_good"]["count"] == 3
+
+
 @pytest.mark.parametrize(
     ("champion", "candidate", "passes"),
     [(0, 1, True), (0, 2, False), (2, 2, True), (3, 2, True), (2, 3, False)],
