@@ -35,6 +35,7 @@ def rounds_part(runs: Sequence[Run], docs: Path) -> list[str]:
         )
         head = ["confirmed", "parts shown", "learned from", "the round's candidate", "live"]
         head += ["image AUROC", "escapes at 1 % false rejects", "false rejects then"]
+        head += ["escapes at its own thresholds", "good parts flagged then"]
         blocks.append(markdown(head, _round_lines(run)))
         last = run.against_start(run.live[-1])
         blocks.append(
@@ -61,7 +62,15 @@ def _round_lines(run: Run) -> Iterable[list[str]]:
             f"{tested.auroc:.3f} ({auroc.lower:.3f} to {auroc.upper:.3f})",
             f"{tested.escape_rate:.1%} ({escapes.lower:.1%} to {escapes.upper:.1%})",
             f"{tested.false_rejects:.1%}",
+            *(f"{share:.1%}" for share in _at_own_thresholds(run, number)),
         ]
+
+
+def _at_own_thresholds(run: Run, number: int) -> tuple[float, float]:
+    """Shares of the tested defects that pass unseen, and of the tested goods that are flagged."""
+    version = next(one for one in run.result["versions"] if one["number"] == number)
+    tested, review = run.tested(number), np.float64(version["review"])
+    return float((tested.defect < review).mean()), float((tested.good >= review).mean())
 
 
 def _outcome(one: dict[str, Any]) -> str:

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from db import samples
 from db.tables import Sample, SampleLabel, SampleSource
-from ingest.frame import MEDIA_TYPE_SUFFIXES
 from ingest.encoding import media_type_of
+from ingest.frame import MEDIA_TYPE_SUFFIXES
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

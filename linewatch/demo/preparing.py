@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -50,7 +51,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
     """This process's environment, with exactly `settings` and no other LINEWATCH_ variable."""
     foreign = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
     own = {
-        f"{ENV_PREFIX}{name.upper()}": str(value)
+        f"{ENV_PREFIX}{name.upper()}": json.dumps(value) if isinstance(value, tuple) else str(value)
         for name, value in settings
         if value is not None and name != "cameras"
     }

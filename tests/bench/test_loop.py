@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIDE = 32
-QUICK = ("--quick", "--rounds", "8", "16")
+QUICK = ("--quick", "--rounds", "6", "10")
 
 
 def _part(seed: int, kind: str = "good") -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +63,7 @@ def test_rounds_run_from_teaching_to_promotion_and_are_kept(parts: Path, tmp_pat
 
     [file] = kept.folder.glob("rounds-*.json")
     result = json.loads(file.read_text())
-    assert [one["confirmed"] for one in result["rounds"]] == [8, 16]
+    assert [one["confirmed"] for one in result["rounds"]] == [6, 10]
     assert all(one["state"] == "done" for one in result["rounds"]), result["rounds"]
     # Whatever went live was let through by the gate, which counted right.
     gates = {one["number"]: one for one in result["versions"]}

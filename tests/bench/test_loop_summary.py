@@ -51,7 +51,7 @@ def _result(scenario: str) -> dict[str, Any]:
                    "promotion": "promoted", "message": "version 3 passed its gate"},
         ],
         "versions": [
-            {"number": n, "backbone": "tf_efficientnet_lite0", "gate": g}
+            {"number": n, "backbone": "tf_efficientnet_lite0", "gate": g, "review": 2.0}
             for n, g in ((1, None), (2, gate), (3, better))
         ],
         "went_live": [1, 3],
@@ -93,6 +93,8 @@ def test_all_that_is_kept_is_told_and_drawn(written: tuple[Kept, Path]) -> None:
     text = (folder / "RESULTS.md").read_text()
     assert "## loop" in text
     assert "| 10 | 60 | 4 | 3, promoted | 3 |" in text
+    # At 2.0 nothing is flagged: scores are below 1 + 0.3 * 3.
+    assert text.count("| 100.0% | 0.0% |") == 3
     assert "2, not promoted: 3 of 9 golden defects escape it" in text
     assert "tiles, crack never shown" in text
     assert "than the one before: 0." in text

@@ -17,4 +17,5 @@ def test_nobody_needs_to_log_in_to_the_demo_whatever_the_plant_wants(tmp_path: P
     told = child_environment(demo_settings(plant, tmp_path / "demo", "redis://:pw@host"))
 
     assert told["LINEWATCH_LOGIN"] == "open"
+    assert told["LINEWATCH_SHIFT_STARTS"] == '["06:00", "14:00", "22:00"]'
     assert told["LINEWATCH_HOME"] == str(tmp_path / "demo")

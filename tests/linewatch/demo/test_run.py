@@ -136,8 +136,8 @@ def test_every_frame_gets_one_verdict_and_the_second_start_reuses_the_model(
 def test_a_signal_to_the_whole_group_ends_everything(
     streaming: subprocess.Popen[bytes], home: Path, number: signal.Signals
 ) -> None:
-    # Server, pool, two workers, scheduler, dashboard.
-    assert len(left_behind(home)) == 6
+    # Server, pool, two workers, scheduler, dashboard, trainer.
+    assert len(left_behind(home)) == 7
 
     os.killpg(streaming.pid, number)
 
