@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: What the coverage is to lie within.
 WANTED = (0.93, 0.97)
+#: With fewer escapes caught in a week no interval can cover as often as said.
+FEW = 3
 
 
 def audit_part(kept: Kept, docs: Path) -> list[str]:
@@ -23,20 +25,12 @@ def audit_part(kept: Kept, docs: Path) -> list[str]:
     if not most:
         return []
     lines = []
-    outside: dict[int, int] = dict.fromkeys(audit.WEEKS, 0)
     for name, one in most.items():
-        cells = []
-        for weeks in audit.WEEKS:
-            share = found[weeks].get(name, {}).get("covered", {}).get("escape_rate")
-            is_within = share is not None and WANTED[0] <= share <= WANTED[1]
-            outside[weeks] += share is not None and not is_within
-            cells.append(
-                NONE if share is None else f"{share:.1%}" if is_within else f"**{share:.1%}**"
-            )
+        cells = [_cell(found[weeks].get(name)) for weeks in audit.WEEKS]
         chance = one["covered"]["process_escape_rate"]
         lines.append([name, f"{one['caught']:.1f}", *cells, f"{chance:.1%}"])
     plots.coverage_plot(docs / "audit.svg", _coverage_rows(found), WANTED)
-    counts = ", ".join(f"{outside[w]} of {len(found[w])} in {w:,} weeks" for w in audit.WEEKS)
+    counts = "; ".join(f"in {weeks:,} weeks {_outside(found[weeks])}" for weeks in audit.WEEKS)
     return [
         "### The audit's estimate",
         "![Coverage of the escape rate's interval](../docs/audit.svg)",
@@ -51,6 +45,27 @@ def audit_part(kept: Kept, docs: Path) -> list[str]:
             lines,
         ),
     ]
+
+
+def _is_within(one: dict[str, Any]) -> bool:
+    return bool(WANTED[0] <= one["covered"]["escape_rate"] <= WANTED[1])
+
+
+def _cell(one: dict[str, Any] | None) -> str:
+    if one is None:
+        return NONE
+    text = f"{one['covered']['escape_rate']:.1%}"
+    return text if _is_within(one) else f"**{text}**"
+
+
+def _outside(found: dict[str, Any]) -> str:
+    """How many settings are outside, where the audit catches some escapes and where hardly any."""
+    parts = []
+    for words, wanted in ((f"{FEW} or more", True), (f"fewer than {FEW}", False)):
+        of = [one for one in found.values() if (one["caught"] >= FEW) is wanted]
+        outside = sum(not _is_within(one) for one in of)
+        parts.append(f"{outside} of {len(of)} with {words} escapes caught on average")
+    return " and ".join(parts)
 
 
 def _coverage_rows(found: dict[int, dict[str, Any]]) -> list[tuple[str, dict[str, float]]]:
