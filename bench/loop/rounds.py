@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 ENGINEER = "engineer"
 #: Parts that pass the camera before the operator looks again.
 CHUNK = 12
+#: In the shadow fewer than a worker's batch: with a backlog a candidate sees few of them.
+SHADOW_CHUNK = 3
 #: Longest training, on a machine that does other things too.
 TRAINING_S = 3600.0
 
@@ -164,6 +166,7 @@ class _Loop:
         self._plant = running
         self._plan = plan
         self._tell = tell
+        self._stream = roles.stream
         self._waiting: Iterator[Frame] = iter(roles.stream)
         self._shown = 0
         with Session(running.engine) as session:
@@ -229,9 +232,9 @@ class _Loop:
                 "live": live.number,
             }
 
-    def _show(self) -> bool:
+    def _show(self, count: int = CHUNK) -> bool:
         """Let the next parts come; False if there are none left."""
-        frames = list(islice(self._waiting, CHUNK))
+        frames = list(islice(self._waiting, count))
         self._operator.learn(frames)
         self._plant.show(frames)
         self._shown += len(frames)
@@ -243,9 +246,13 @@ class _Loop:
             return "no candidate"
         with Session(self._plant.engine) as session:
             number = session.get_one(ModelVersion, ended.model_version_id).number
+        has_ended = False
         while self._is_in_shadow(ended.model_version_id):
-            if not self._show():
-                return "the parts ran out while it was in the shadow"
+            if not self._show(SHADOW_CHUNK):
+                # A plant's parts do not run out: the same ones come again, for the shadow only.
+                self._waiting, has_ended = iter(self._stream), True
+        if has_ended:
+            self._waiting = iter(())
         with Session(self._plant.engine) as session, session.begin():
             try:
                 promote(session, get_line(session, LINE), number, actor=Actor(ENGINEER))
