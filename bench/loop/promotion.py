@@ -179,9 +179,14 @@ def _offer(
     for camera in cameras:
         camera.start()
     stream = FrameStream(place.redis, LINE)
-    while any(camera.is_alive() for camera in cameras) or stream.status().waiting:
-        time.sleep(switch_s)
-        _switch(place, books, tell)
+    try:
+        while any(camera.is_alive() for camera in cameras) or stream.status().waiting:
+            time.sleep(switch_s)
+            _switch(place, books, tell)
+    finally:
+        stop.set()
+        for camera in cameras:
+            camera.join()
     return books
 
 
@@ -198,6 +203,8 @@ def _camera(
     delivery = Delivery(stream, doorbell, name, CAMERAS[name], block_timeout_s=600)
     started = time.perf_counter() + turn / RATE
     for sequence in range(int(seconds * RATE / len(CAMERAS))):
+        if stop.is_set():
+            break
         time.sleep(max(0.0, started + sequence * len(CAMERAS) / RATE - time.perf_counter()))
         picture = (sequence * len(CAMERAS) + turn) % len(pictures)
         frame = Frame.capture(LINE, name, sequence, pictures[picture], "image/jpeg")
