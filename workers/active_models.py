@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from db.model_versions import scoring
+from workers.errors import INTERRUPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,8 @@ class ActiveModels:
             return None
         try:
             return self._loaded(line, version)
+        except INTERRUPTIONS:
+            raise
         except Exception:
             if held is None:
                 raise
@@ -167,6 +170,8 @@ class ActiveModels:
         scorer, error = None, ""
         try:
             scorer = self._loaded(line, version)
+        except INTERRUPTIONS:
+            raise
         except Exception as exc:  # it must not keep the active version from scoring
             log.exception("shadow.not_loaded", line=line, version=version.number)
             error = f"it cannot be loaded: {' '.join(str(exc).split())}"

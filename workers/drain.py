@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 from redis.exceptions import RedisError
-from rq.exceptions import StopRequested
-from rq.timeouts import BaseTimeoutException
 from sqlalchemy.exc import OperationalError
 
 from db.errors import DatabaseUnavailable, NotFound, StoreError
@@ -24,6 +22,7 @@ from ingest.doorbell import Doorbell
 from ingest.errors import MessageError
 from ingest.frame import from_fields
 from ingest.stream import FrameStream
+from workers.errors import INTERRUPTIONS
 from workers.recording import Batch, Quarantined, Recorder
 from workers.scoring import Judged, Refused
 from workers.shadowing import Shadowing
@@ -49,8 +48,7 @@ OUTAGES = (
     OperationalError,
     StoreError,
     RedisError,
-    BaseTimeoutException,
-    StopRequested,
+    *INTERRUPTIONS,
     KeyboardInterrupt,
     SystemExit,
 )

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from rq.exceptions import StopRequested
+from rq.timeouts import BaseTimeoutException
+
+#: How RQ ends a job from outside, in any line of it. What was being done is not at fault, so
+#: whoever catches every error lets these through first.
+INTERRUPTIONS = (BaseTimeoutException, StopRequested)
+
 
 class WorkerError(Exception):
     """Root of everything workers raise on purpose."""

@@ -60,7 +60,7 @@ def retain() -> int:
     context = current()
     try:
         return retain_pictures(context, context.retention).frames
-    except (*EXPECTED, StoreError) as exc:
+    except EXPECTED as exc:
         log.error("pictures.not_deleted", error=str(exc))
         return 0
 

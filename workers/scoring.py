@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from rq.timeouts import BaseTimeoutException
 
 from models.errors import ImageError
 from models.images import decode
+from workers.errors import INTERRUPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +96,8 @@ class ModelScorer:
         started = time.perf_counter()
         try:
             scores = self._scorer.score([image for _, image in images])
-        except BaseTimeoutException:
-            raise  # RQ's time limit for the job, not the images' fault
+        except INTERRUPTIONS:
+            raise
         except Exception as exc:
             log.warning("scoring.batch_failed", frames=len(images), exc_info=True)
             if len(images) == 1:

@@ -10,14 +10,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from rq.exceptions import StopRequested
-from rq.timeouts import BaseTimeoutException
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db import shadow
 from db.errors import DbError
 from db.tables import utc_now
+from workers.errors import INTERRUPTIONS
 from workers.recording import verdict_of
 from workers.scoring import Judged
 
@@ -57,8 +56,6 @@ class Shadowing:
         started = time.monotonic()
         try:
             self._score(model, candidate, judged)
-        except (BaseTimeoutException, StopRequested):
-            raise
         except (DbError, SQLAlchemyError) as exc:  # these frames are not counted, that is all
             error = str(exc).splitlines()[0]
             log.warning("shadow.not_recorded", line=self._line, error=error)
@@ -73,7 +70,7 @@ class Shadowing:
             return
         try:
             outcomes = candidate.scorer.score([frame for frame, _ in judged])
-        except (BaseTimeoutException, StopRequested):
+        except INTERRUPTIONS:
             raise
         except Exception as exc:  # whatever it is: the candidate is at fault, and nobody else
             log.exception("shadow.failed", line=self._line, version=candidate.number)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
+from db import shadow
 from db.access import trusted
 from db.lines import add_line, get_line
 from db.model_versions import activate
+from db.tables import ModelVersion
 from models.errors import ArtifactError
 from workers.active_models import ActiveModels
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from db.tables import ModelVersion
     from ingest.frame import Frame
     from workers.scoring import Judged, Refused
 
@@ -137,3 +139,38 @@ def test_an_artifact_that_cannot_be_loaded_is_said_and_tried_again(
     broken.clear()
 
     assert models.get(line) is not None
+
+
+@pytest.mark.parametrize("kind", ["active", "shadow"])
+def test_a_job_whose_time_is_up_while_a_model_loads_ends_and_blames_no_model(
+    kind: str, engine: Engine, line: str, activate_version: Callable[..., int]
+) -> None:
+    first = activate_version()
+    load = Loader()
+
+    def slow(version: ModelVersion) -> NoScorer:
+        if version.number == 2 and load.numbers == [1]:
+            load.numbers.append(2)
+            raise JobTimeoutException("the job took too long")
+        return load(version)
+
+    models = ActiveModels(engine, slow, check_s=0.0)
+    models.get(line)
+    second = activate_version()
+    if kind == "shadow":
+        with Session(engine) as session, session.begin():
+            activate(session, get_line(session, line), 1, actor=trusted("test"))
+            shadow.start(session, get_line(session, line), session.get_one(ModelVersion, second))
+
+    with pytest.raises(JobTimeoutException):
+        models.get(line)
+    held = models.get(line)
+
+    assert held is not None
+    assert load.numbers == [1, 2, 2]
+    if kind == "active":
+        assert held.version_id == second
+    else:
+        assert held.version_id == first
+        assert held.shadow is not None
+        assert held.shadow.scorer is not None

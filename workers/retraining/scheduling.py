@@ -19,6 +19,7 @@ from db.access import trusted
 from db.errors import Conflict
 from db.lines import list_lines
 from db.tables import utc_now
+from workers.errors import INTERRUPTIONS
 from workers.labelling import complete_all
 from workers.retraining.due import detector_for, is_due
 
@@ -56,6 +57,8 @@ def schedule(context: WorkerContext) -> list[int]:
     for line in lines:
         try:
             _request_if_due(context, line)
+        except INTERRUPTIONS:
+            raise
         except Exception:  # one line's trouble is no reason to leave out the others
             log.exception("retraining.not_requested", line=line.name)
     with Session(context.engine) as session:
