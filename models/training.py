@@ -121,9 +121,6 @@ def train(
             Nothing is left in `out` then. An interrupted training leaves `.NAME.unfinished` beside
             it, and goes on from there when it is called again with the same arguments.
     """
-    detector_class(detector)
-    choose_engine(device, runtime, threads)
-    check_free(out)
     dataset = open_dataset(data)
     fitted, held_out = split_held_out(dataset.train, seed)
     known = choose_anomalies(dataset, anomalies, seed, kinds)
