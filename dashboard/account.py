@@ -9,7 +9,7 @@ import streamlit as st
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard import login
+from dashboard import deciding, login
 from dashboard.actor import (
     DEFAULT_NAME,
     NAME_KEY,
@@ -60,6 +60,7 @@ def _name_field() -> None:
 
 
 def _log_out() -> None:
+    deciding.leave()
     if not login.log_out():
         st.session_state[_NOTE] = NOT_LOGGED_OUT
 

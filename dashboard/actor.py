@@ -17,7 +17,7 @@ import streamlit as st
 from dashboard.markup import notice
 from db.access import Actor, includes, trusted
 from db.errors import Forbidden
-from db.tables import Role
+from db.tables import Role, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class LoginMode(StrEnum):
 
 
 class NotLoggedIn(Forbidden):
-    """Raised when a page wants to know who uses it before anybody has logged in."""
+    """Raised when a page wants to know who uses it, and nobody is logged in, or not any more."""
 
     def __init__(self) -> None:
         super().__init__("nobody is logged in: log in first")
@@ -60,6 +60,11 @@ class LoggedIn:
     token: str | None = field(repr=False)
     #: When name and role were read from the database.
     read_at: float = field(default_factory=monotonic)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether they have to log in again."""
+        return self.expires_at <= utc_now()
 
 
 def mode(environment: Mapping[str, str] = os.environ) -> LoginMode:
@@ -89,10 +94,7 @@ def current_actor() -> Actor:
     """
     if mode() is LoginMode.OPEN:
         return trusted(_typed_name())
-    who = logged_in()
-    if who is None:
-        raise NotLoggedIn
-    return Actor(who.name)
+    return Actor(_who().name)
 
 
 def current_role() -> Role:
@@ -103,10 +105,7 @@ def current_role() -> Role:
     """
     if mode() is LoginMode.OPEN:
         return Role.ADMIN
-    who = logged_in()
-    if who is None:
-        raise NotLoggedIn
-    return who.role
+    return _who().role
 
 
 def may(role: Role) -> bool:
@@ -126,6 +125,14 @@ def demand(role: Role) -> None:
     text = f"{known}Ask an admin if you should see it."
     st.html(notice(f"This page needs an {role.value}", text))
     st.stop()
+
+
+def _who() -> LoggedIn:
+    """Asked with every change: a press in a page that slept comes before the page looks again."""
+    who = logged_in()
+    if who is None or who.is_over:
+        raise NotLoggedIn
+    return who
 
 
 def _typed_name() -> str:

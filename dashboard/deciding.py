@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,9 +17,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import proposal
+from dashboard.actor import current_actor
 from dashboard.card import is_blind
 from dashboard.database import session, store
-from dashboard.reviewer import reviewer_actor
+from dashboard.markup import sentence
 from db import review_claims, review_queue, reviews
 from db.errors import BadMask, Conflict, DbError, Forbidden, NotFound
 from db.masks import put_mask
@@ -47,15 +47,6 @@ _KEY = "review_place"
 log = structlog.get_logger()
 
 
-class MaskChoice(Enum):
-    """Which mask is stored with `defect`."""
-
-    #: The machine's, or an earlier reviewer's.
-    PROPOSED = auto()
-    NONE = auto()
-    DRAWN = auto()
-
-
 @dataclass(frozen=True, slots=True)
 class Done:
     """A review of this session, for undo."""
@@ -74,7 +65,8 @@ class Look:
     #: What people have said about it so far, oldest first.
     words: list[Review]
     began: float = field(default_factory=time.monotonic)
-    mask: MaskChoice = MaskChoice.PROPOSED
+    #: Whether the mask on show is stored with `defect`.
+    is_mask_accepted: bool = True
     #: A mask drawn on this card.
     drawn: Proposal | None = None
     is_drawing: bool = False
@@ -91,8 +83,8 @@ class Look:
         return None if is_blind(self.frame) else proposal.of_map(self.frame)
 
     def shown_mask(self) -> Proposal | None:
-        """The mask whose contour is drawn."""
-        return self.drawn if self.mask is MaskChoice.DRAWN else self.proposed()
+        """The mask whose contour is drawn: one drawn on this card before any other."""
+        return self.drawn or self.proposed()
 
 
 @dataclass(slots=True)
@@ -167,7 +159,7 @@ def decide(shown: int, decision: Decision, defect_class: str | None = None) -> N
                 writes,
                 shown,
                 decision,
-                reviewer=reviewer_actor(),
+                reviewer=current_actor(),
                 after=look.words[-1].id if look.words else None,
                 defect_class=defect_class,
                 mask_key=mask_key,
@@ -176,7 +168,7 @@ def decide(shown: int, decision: Decision, defect_class: str | None = None) -> N
     except (Conflict, NotFound, Forbidden, BadMask) as error:
         # The next look shows whether the card still waits; if so, it stays, with this word.
         look.is_outdated = True
-        here.note = sentence(error)
+        here.note = sentence(str(error))
     except (DbError, SQLAlchemyError):
         _not_stored(here)
     else:
@@ -204,12 +196,12 @@ def undo() -> None:
     last = here.done[-1]
     try:
         with session() as writes, writes.begin():
-            reviews.undo(writes, last.review_id, reviewer=reviewer_actor())
+            reviews.undo(writes, last.review_id, reviewer=current_actor())
     except (Conflict, NotFound):
         here.done.pop()
         here.note = "Your last decision was changed by someone else and stays as it is"
     except Forbidden as error:
-        here.note = sentence(error)
+        here.note = sentence(str(error))
     except (DbError, SQLAlchemyError):
         _not_stored(here)
     else:
@@ -225,23 +217,25 @@ def skip(shown: int) -> None:
 
 def back(shown: int, wanted: Wanted) -> None:
     """Show the next newer card."""
-    with session() as reads:
-        newer = review_queue.next_newer(reads, wanted, shown)
+    here = place()
+    try:
+        with session() as reads:
+            newer = review_queue.next_newer(reads, wanted, shown)
+    except (DbError, SQLAlchemyError):
+        log.warning("newer_part_not_read", exc_info=True)
+        here.note = "The database cannot be read: press again in a moment"
+        return
     if newer is None:
-        place().note = "This is the newest part"
+        here.note = "This is the newest part"
     else:
-        place().go_to(newer.id + 1)
+        here.go_to(newer.id + 1)
 
 
 def toggle_mask(shown: int) -> None:
     """Accept the mask with `defect`, or none."""
     look = _of(place(), shown)
-    if look is None:
-        return
-    if look.mask is not MaskChoice.NONE:
-        look.mask = MaskChoice.NONE
-    else:
-        look.mask = MaskChoice.DRAWN if look.drawn else MaskChoice.PROPOSED
+    if look is not None:
+        look.is_mask_accepted = not look.is_mask_accepted
 
 
 def draw(shown: int, *, begin: bool = True) -> None:
@@ -299,19 +293,13 @@ def _looked_at(here: Place, shown: int) -> Look | None:
 
 def _accepted_mask(look: Look) -> str | None:
     """Store the mask that goes with `defect`; the picture first, so that no row names a gap."""
-    if look.mask is MaskChoice.NONE:
+    if not look.is_mask_accepted:
         return None
     mask = look.shown_mask()
     height, width = look.frame.height_px, look.frame.width_px
     if mask is None or height is None or width is None:
         return None
     return put_mask(store(), mask.png, height_px=height, width_px=width)
-
-
-def sentence(error: Exception) -> str:
-    """What an error says, for a note on the page."""
-    text = str(error)
-    return text[:1].upper() + text[1:]
 
 
 def _not_stored(here: Place) -> None:

@@ -9,10 +9,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import deciding
+from dashboard.actor import current_actor
 from dashboard.database import session
 from dashboard.filters import QUEUE_NAMES, is_narrowed
 from dashboard.markup import count
-from dashboard.reviewer import reviewer_actor
 from db.dismissals import dismiss
 from db.errors import DbError, Forbidden
 from db.review_queue import count_open, newest_open
@@ -58,7 +58,7 @@ def _dismiss(wanted: Wanted, up_to: int) -> None:
     here = deciding.place()
     try:
         with session() as writes, writes.begin():
-            done = dismiss(writes, wanted, reviewer=reviewer_actor(), up_to=up_to)
+            done = dismiss(writes, wanted, reviewer=current_actor(), up_to=up_to)
     except Forbidden as error:
         here.note = f"Nothing was dismissed: {error}"
     except (DbError, SQLAlchemyError):

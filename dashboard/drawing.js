@@ -113,6 +113,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const press = (event) => {
     const name = keys[event.key];
     if (!name || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest?.("input, textarea")) return;  // somebody types a name or a number
     event.preventDefault();
     event.stopImmediatePropagation();
     act(name);

@@ -16,13 +16,14 @@ import numpy as np
 import streamlit as st
 
 from dashboard import deciding, pictures, proposal
-from dashboard.deciding import Look, MaskChoice
+from dashboard.markup import sentence
 from db.errors import BadMask
-from db.masks import encode_mask, read_mask
+from db.masks import read_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dashboard.deciding import Look
     from db.inspections import InspectionView
 
 HERE = Path(__file__).parent
@@ -72,8 +73,8 @@ def accept(look: Look, data_uri: str, height: int, width: int) -> None:
     full = cv2.resize(
         marked.astype(np.uint8), (full_width, full_height), interpolation=cv2.INTER_NEAREST
     )
-    look.drawn = proposal.of_mask(encode_mask(full > 0), full_height, full_width)
-    look.mask = MaskChoice.DRAWN
+    look.drawn = proposal.of_pixels(full > 0)
+    look.is_mask_accepted = True
     look.is_drawing = False
 
 
@@ -83,7 +84,7 @@ def _take(look: Look, state: dict[str, Any], height: int, width: int) -> None:
         accept(look, str(state["drawn"]), height, width)
         here.note = None
     except BadMask as error:
-        here.note = deciding.sentence(error)
+        here.note = sentence(str(error))
 
 
 def _png(data_uri: str) -> bytes:

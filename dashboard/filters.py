@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard import deciding
+from dashboard.actor import current_actor
 from dashboard.deciding import QUEUE_KEY
 from dashboard.markup import count
-from dashboard.reviewer import reviewer
 from dashboard.viewer import zone
 from db import lines
 from db.defect_classes import list_classes
@@ -72,7 +72,7 @@ def chosen(scopes: Mapping[str, Scope]) -> Wanted:
         score_to=None if is_blind else _chosen(HIGH),
         defect_class=_chosen(CLASS) if queue in OF_SOMEBODY_ELSE else None,
         model_number=_chosen(MODEL),
-        reviewer=reviewer(),
+        reviewer=current_actor().name,
         holder=deciding.place().holder,
     )
 

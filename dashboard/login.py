@@ -21,7 +21,6 @@ from db.errors import DbError, LoginRefused
 from db.login_sessions import close_session, open_session, session_user
 from db.logins import authenticate
 from db.passwords import MAX_CHARS
-from db.tables import utc_now
 from db.users import MAX_NAME_CHARS, somebody_can_log_in
 
 HOURS_VARIABLE = "LINEWATCH_SESSION_HOURS"
@@ -44,7 +43,7 @@ def let_in() -> bool:
     if mode() is LoginMode.OPEN:
         return True
     known = logged_in()
-    if known is not None and not _is_over(known) and monotonic() - known.read_at < READ_AGAIN_S:
+    if known is not None and not known.is_over and monotonic() - known.read_at < READ_AGAIN_S:
         return True
     try:
         found = oidc.read(hours()) if mode() is LoginMode.OIDC else _read(known)
@@ -52,7 +51,7 @@ def let_in() -> bool:
         # Who was in stays in: pages say calmly that the database is away, and come back by
         # themselves with it, and no change is possible meanwhile.
         log.warning("login_not_read", exc_info=True)
-        found = None if known is None or _is_over(known) else known
+        found = None if known is None or known.is_over else known
     if found is None and known is not None:
         leave()
     else:
@@ -128,10 +127,6 @@ def hours() -> float:
 def _standing() -> tuple[str, str] | None:
     who = logged_in()
     return None if who is None else (who.name, who.role)
-
-
-def _is_over(known: LoggedIn) -> bool:
-    return known.expires_at <= utc_now()
 
 
 def _read(known: LoggedIn | None) -> LoggedIn | None:

@@ -68,9 +68,15 @@ def of_stored_mask(mask_key: str, frame: InspectionView) -> Proposal | None:
         return None
 
 
-def of_mask(png: bytes, height: int, width: int) -> Proposal:
-    """A mask somebody has drawn; raises BadMask."""
-    return _proposal(read_mask(png, height_px=height, width_px=width), png)
+def of_pixels(marked: NDArray[np.bool_], png: bytes | None = None) -> Proposal:
+    """A mask (H, W) of the picture's size that marks something; `png` is what it was read from."""
+    height, width = marked.shape
+    outlines, _ = cv2.findContours(marked.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    tolerance = TOLERANCE * max(height, width)
+    path = "".join(_path(cv2.approxPolyDP(each, tolerance, closed=True)) for each in outlines)
+    left, top, wide, tall = cv2.boundingRect(max(outlines, key=cv2.contourArea))
+    middle = ((left + wide / 2) / width, (top + tall / 2) / height)
+    return Proposal(png or encode_mask(marked), path, middle)
 
 
 @st.cache_data(max_entries=128, ttl="6h", show_spinner=False)
@@ -80,21 +86,13 @@ def _of_map(
     anomaly_map = decode_map(store().get(map_key), low, high)
     enlarged = cv2.resize(anomaly_map, (width, height), interpolation=cv2.INTER_LINEAR)
     marked = enlarged >= threshold
-    return _proposal(marked, encode_mask(marked)) if marked.any() else None
+    return of_pixels(marked) if marked.any() else None
 
 
 @st.cache_data(max_entries=64, ttl="6h", show_spinner=False)
 def _of_stored_mask(mask_key: str, height: int, width: int) -> Proposal:
-    return of_mask(store().get(mask_key), height, width)
-
-
-def _proposal(marked: NDArray[np.bool_], png: bytes) -> Proposal:
-    height, width = marked.shape
-    outlines, _ = cv2.findContours(marked.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    tolerance = TOLERANCE * max(height, width)
-    path = "".join(_path(cv2.approxPolyDP(each, tolerance, closed=True)) for each in outlines)
-    left, top, wide, tall = cv2.boundingRect(max(outlines, key=cv2.contourArea))
-    return Proposal(png, path, ((left + wide / 2) / width, (top + tall / 2) / height))
+    png = store().get(mask_key)
+    return of_pixels(read_mask(png, height_px=height, width_px=width), png)
 
 
 def _path(points: NDArray[Any]) -> str:

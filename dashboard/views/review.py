@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import card, deciding, dismissing, drawing, filters, pictures
+from dashboard.actor import current_actor
 from dashboard.database import explained, session
-from dashboard.deciding import MaskChoice
 from dashboard.markup import count, notice, warning
-from dashboard.reviewer import reviewer
 from dashboard.viewer import zone
 from db import lines, review_queue
 from db.defect_classes import WITH_KEYS, list_classes
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from dashboard.deciding import Look
     from dashboard.filters import Scope
+    from dashboard.proposal import Proposal
     from db.inspections import InspectionView
     from db.review_queue import Wanted
     from db.tables import ReviewQueue
@@ -101,12 +101,13 @@ def _bar(
 
 def _show(look: Look, line: str, classes: list[str], wanted: Wanted, waiting: int) -> None:
     left, right = st.columns([2, 1], gap="small")
+    mask = look.shown_mask()
     # What a press needs comes first: the picture, then its buttons; the rest follows. Buttons of a
     # card that is not seen yet must never be there.
     with left:
         is_drawing = look.is_drawing and drawing.show(look)
         if not is_drawing:
-            _picture(look)
+            st.html(card.picture(look.frame, mask, accepted=look.is_mask_accepted))
     with right:
         about = st.container()
         if not is_drawing:  # its keys are the canvas's
@@ -116,15 +117,10 @@ def _show(look: Look, line: str, classes: list[str], wanted: Wanted, waiting: in
         st.html(card.facts(look.frame, line, zone(), look.words))
     if not is_drawing:
         with left:
-            _tools(look, wanted)
+            _tools(look, mask, wanted)
 
 
-def _picture(look: Look) -> None:
-    is_accepted = look.mask is not MaskChoice.NONE
-    st.html(card.picture(look.frame, look.shown_mask(), accepted=is_accepted))
-
-
-def _tools(look: Look, wanted: Wanted) -> None:
+def _tools(look: Look, mask: Proposal | None, wanted: Wanted) -> None:
     """What is below the picture: how it is seen, its mask, and the way to the cards beside it."""
     shown = look.frame.id
     with st.container(
@@ -136,8 +132,8 @@ def _tools(look: Look, wanted: Wanted) -> None:
                 persist_state="session",
             )  # fmt: skip
             st.html(card.opacity_style(percent))
-        if look.shown_mask() is not None:
-            label = "No mask" if look.mask is not MaskChoice.NONE else "Use mask"
+        if mask is not None:
+            label = "No mask" if look.is_mask_accepted else "Use mask"
             _button(label, "m", f"mask-{shown}", deciding.toggle_mask, shown)
         if drawing.is_possible(look.frame):
             _button("Draw", "e", f"draw-{shown}", deciding.draw, shown)
@@ -198,7 +194,7 @@ def _state(waiting: int) -> str:
     note = here.note
     if note is None and here.look is not None and here.look.choosing_since is not None:
         note = "Which defect? Press its number"
-    about = f"{count(waiting)} waiting · stored for {escape(reviewer())}"
+    about = f"{count(waiting)} waiting · stored for {escape(current_actor().name)}"
     return f'<div class="lw-state">{warning(note) if note else ""}<p>{about}</p></div>'
 
 

@@ -355,3 +355,20 @@ def test_a_ticket_is_good_once_and_for_a_minute(monkeypatch: pytest.MonkeyPatch)
         tickets.issue("token")
     assert len(tickets._tickets) <= tickets.MOST
     tickets._tickets.clear()
+
+
+def test_a_press_in_a_page_that_slept_past_its_log_in_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LINEWATCH_LOGIN", "local")
+    for minutes, is_in in ((1, True), (-1, False)):
+        until = datetime.now(UTC) + timedelta(minutes=minutes)
+        who = actor.LoggedIn(1, "otto", Role.OPERATOR, until, None)
+        monkeypatch.setattr(actor, "logged_in", lambda who=who: who)
+
+        assert actor.may(Role.OPERATOR) is is_in
+        if is_in:
+            assert actor.current_actor().name == "otto"
+        else:
+            with pytest.raises(actor.NotLoggedIn):
+                actor.current_actor()

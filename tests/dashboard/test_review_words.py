@@ -11,10 +11,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from dashboard import deciding, drawing
-from db import review_claims
+from db import review_claims, review_queue
 from db.access import Actor, trusted
 from db.defect_classes import add_class, retire_class
-from db.errors import BadMask
+from db.errors import BadMask, DatabaseUnavailable
 from db.lines import get_line
 from db.masks import encode_mask, read_mask
 from db.reviews import add_review, confirmed, current_review
@@ -308,12 +308,28 @@ def test_who_may_not_review_any_more_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     page = open_page("review")
-    monkeypatch.setattr(deciding, "reviewer_actor", lambda: Actor("gone"))
+    monkeypatch.setattr(deciding, "current_actor", lambda: Actor("gone"))
 
     page.button(key=f"good-{queue[0]}").click().run()
 
     assert stored(plant) == []
     assert "There is no user &#x27;gone&#x27;" in html_of(page)
+
+
+def test_going_back_while_the_database_is_away_says_so_and_keeps_the_card(
+    queue: list[int], open_page: Opener, html_of: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page("review")
+
+    def away(*_: object) -> None:
+        raise DatabaseUnavailable("gone")
+
+    monkeypatch.setattr(review_queue, "next_newer", away)
+    page.button(key=f"back-{queue[0]}").click().run()
+
+    assert not page.exception
+    assert "The database cannot be read" in html_of(page)
+    assert page.button(key=f"good-{queue[0]}")
 
 
 def test_filters_narrow_the_queue_and_can_be_cleared(
@@ -387,11 +403,25 @@ def test_a_drawn_mask_is_enlarged_to_the_picture_and_taken(plant: Plant, queue: 
     drawing.accept(look, data_uri(small), 24, 32)
 
     assert look.drawn is not None
-    assert (look.mask, look.is_drawing) == (deciding.MaskChoice.DRAWN, False)
+    assert (look.is_mask_accepted, look.is_drawing) == (True, False)
     full = read_mask(look.drawn.png, height_px=48, width_px=64)
     # Twice as large, edges where they were.
     assert full.sum() == 10 * 20
     assert full[10:20, 20:40].all()
+
+
+def test_a_drawn_mask_stays_on_show_while_it_is_left_out_and_can_be_taken_again(
+    plant: Plant, queue: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = a_look(plant, queue[0])
+    drawing.accept(look, data_uri(np.ones((24, 32), bool)), 24, 32)
+    monkeypatch.setattr(deciding, "place", lambda: deciding.Place(look=look))
+
+    deciding.toggle_mask(queue[0])
+    assert (look.is_mask_accepted, look.shown_mask()) == (False, look.drawn)
+
+    deciding.toggle_mask(queue[0])
+    assert (look.is_mask_accepted, look.shown_mask()) == (True, look.drawn)
 
 
 @pytest.mark.parametrize(
