@@ -19,8 +19,7 @@ from db.errors import ImageDamaged, ImageMissing, StoreError
 from db.splitting import GOLDEN_SHARE, Split
 from models.errors import ModelError
 from models.images import decode
-from models.near_duplicate_index import is_flat, near_duplicates_of_each
-from models.near_duplicates import signature
+from models.near_duplicates import is_flat, near_duplicates_of_each, signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.near_duplicate_index import near_duplicates_of_each
-from models.near_duplicates import signature
+from models.near_duplicates import near_duplicates_of_each, signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,18 +8,26 @@ import cv2
 import numpy as np
 import pytest
 
+from models import near_duplicates
 from models.datasets import open_dataset
 from models.errors import ShapeError
 from models.near_duplicates import (
     SIGNATURE_BYTES,
-    are_near_duplicates,
-    distances,
-    find_near_duplicates,
+    _layout,
+    _parse,
+    is_flat,
+    near_duplicates_of_each,
     signature,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def are_near_duplicates(a: bytes, b: bytes) -> bool:
+    forth, back = near_duplicates_of_each([a], [b]), near_duplicates_of_each([b], [a])
+    assert forth[0].tolist() == back[0].tolist()  # the order does not matter
+    return len(forth[0]) == 1
 
 
 def part(seed: int, height: int = 300, width: int = 240) -> np.ndarray:
@@ -80,8 +88,8 @@ def test_a_changed_picture_is_a_near_duplicate(change: Callable[[np.ndarray], np
 def test_other_parts_of_the_product_are_not() -> None:
     signatures = [signature(part(seed)) for seed in range(30)]
 
-    for index, one in enumerate(signatures):
-        assert find_near_duplicates(one, signatures).tolist() == [index]
+    found = near_duplicates_of_each(signatures, signatures)
+    assert [near.tolist() for near in found] == [[index] for index in range(30)]
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -96,19 +104,36 @@ def test_changed_real_cells_are_found(
 def test_other_real_cells_are_not(solar_cells: list[np.ndarray]) -> None:
     signatures = [signature(one) for one in solar_cells]
 
-    found = sum(len(find_near_duplicates(one, signatures)) for one in signatures)
+    found = near_duplicates_of_each(signatures, signatures)
 
-    assert found == len(signatures)  # each finds itself
+    assert all(len(near) == 1 for near in found)  # each finds itself
 
 
-def test_the_order_does_not_matter_and_distances_stay_within_0_and_1() -> None:
-    signatures = [signature(part(seed)) for seed in range(6)]
+def unexplained(one: bytes, by: bytes) -> float:
+    """Least squares, pair by pair: what `by` and its small movements leave of `one`."""
+    (target,), (known,) = _parse([one])[0], _parse([by])[0]
+    span = np.stack([known, *(d @ known for d in _layout().derivatives)], axis=1)
+    left = target - span @ np.linalg.lstsq(span, target, rcond=None)[0]
+    return float((left**2).sum() / (target**2).sum())
 
-    table = np.array([distances(one, signatures) for one in signatures])
 
-    assert table == pytest.approx(table.T, abs=1e-9)
-    assert np.diag(table) == pytest.approx(0, abs=1e-9)
-    assert ((table >= 0) & (table <= 1)).all()
+@pytest.mark.parametrize("block", [4, 1000])
+def test_in_bulk_it_finds_what_least_squares_find_pair_by_pair(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near_duplicates, "_BLOCK", block)
+    moved = [shifted(part(seed), seed % 3, 1) for seed in range(5)]
+    signatures = [signature(image) for image in (*map(part, range(9)), *moved)]
+
+    found = near_duplicates_of_each(signatures, signatures)
+
+    limit = near_duplicates._MAX_DISTANCE
+    wanted = [
+        [i for i, b in enumerate(signatures) if min(unexplained(a, b), unexplained(b, a)) <= limit]
+        for a in signatures
+    ]
+    assert [near.tolist() for near in found] == wanted
+    assert sum(map(len, wanted)) > len(signatures)
 
 
 def test_colour_counts_as_its_grey() -> None:
@@ -132,10 +157,15 @@ def test_flat_pictures_are_alike_and_unlike_others() -> None:
 
     assert are_near_duplicates(signature(flat), signature(brighter))
     assert not are_near_duplicates(signature(flat), signature(part(1, 50, 40)))
+    assert is_flat(signature(flat))
+    assert not is_flat(signature(part(1)))
 
 
-def test_nothing_is_found_among_none() -> None:
-    assert find_near_duplicates(signature(part(1)), []).tolist() == []
+def test_nothing_is_near_nothing() -> None:
+    one = signature(part(1))
+
+    assert near_duplicates_of_each([], [one]) == []
+    assert [near.tolist() for near in near_duplicates_of_each([one], [])] == [[]]
 
 
 def test_what_is_no_picture_or_no_signature_is_refused() -> None:
