@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from db.tables import AuditEvent, Camera, Inspection, Line, ModelVersion, Verdict
+from db.tables import AuditEvent, Camera, Inspection, Line, ThresholdChange, Verdict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,15 +33,23 @@ def active_since(session: Session, line: Line) -> datetime | None:
 def pass_scores(session: Session, line: Line, *, window: int) -> tuple[list[float], list[float]]:
     """The first and the latest `window` scores of each camera, put together.
 
-    A camera that has not passed twice as many frames yet is left out: the two windows would
-    overlap. Reads a bounded stretch of each camera's index.
+    They begin with the activation, or with the last change of its thresholds: another review
+    threshold lets other scores pass, which is no drift. A camera that has not passed twice as many
+    frames yet is left out: the two windows would overlap. Reads a bounded stretch of each camera's
+    index.
     """
-    since = active_since(session, line)
+    since, version_id = active_since(session, line), line.active_model_version_id
     if since is None:
         return [], []
+    changed_at = session.scalar(
+        select(ThresholdChange.changed_at)
+        .where(ThresholdChange.model_version_id == version_id)
+        .order_by(ThresholdChange.id.desc())
+        .limit(1)
+    )
+    since = max(since, changed_at or since)
     reference: list[float] = []
     present: list[float] = []
-    version_id = session.get_one(ModelVersion, line.active_model_version_id).id
     for camera_id in session.scalars(select(Camera.id).where(Camera.line_id == line.id)):
         stretch = select(
             Inspection.id, Inspection.score, Inspection.recorded_at, Inspection.model_version_id

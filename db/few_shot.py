@@ -19,6 +19,7 @@ from db.tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from uuid import UUID
 
@@ -108,12 +109,19 @@ def _why_not(row: FewShotSample, is_looked_at: bool) -> NotUsed | None:
     return NotUsed.NEAR_DUPLICATE if row.duplicate_of_id is not None else None
 
 
-def waiting_defects(session: Session, line_id: int) -> int:
+def waiting_defects(
+    session: Session, line_id: int, found: Iterable[FewShotSample] | None = None
+) -> int:
     """How many defects the next training would use that the newest snapshot does not hold.
 
     Those whose pictures nobody has compared yet do not count: call
     `workers.labelling.complete_samples` first.
+
+    Args:
+        found: the line's few-shot set, for whoever has read it already.
     """
+    if found is None:
+        found = few_shot_set(session, line_id)
     newest = (
         select(DatasetSnapshot.id)
         .where(DatasetSnapshot.line_id == line_id)
@@ -124,5 +132,5 @@ def waiting_defects(session: Session, line_id: int) -> int:
     known = select(SnapshotItem.sample_id).where(
         SnapshotItem.snapshot_id == newest, SnapshotItem.use == SnapshotUse.ANOMALY.value
     )
-    used = {one.id for one in few_shot_set(session, line_id) if one.why_not is None}
+    used = {one.id for one in found if one.why_not is None}
     return len(used.difference(session.scalars(known)))

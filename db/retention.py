@@ -94,8 +94,7 @@ def _is_sampled() -> ColumnElement[bool]:
 
 
 def _lock(session: Session, table: type[Row], ids: Sequence[int]) -> list[int]:
-    # In one order everywhere: two runs at once then never wait in a ring.
-    locked = update(table).where(table.id.in_(sorted(ids))).values(id=table.id)
+    locked = update(table).where(table.id.in_(ids)).values(id=table.id)
     return list(session.scalars(locked.returning(table.id))) if ids else []
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 
 from db import audit
 from db.access import require, trusted
@@ -238,10 +238,10 @@ def last_finished(session: Session, line_id: int) -> Retraining | None:
 
 
 def has_news(session: Session, line_id: int, since: datetime | None) -> bool:
-    """Whether a sample was added or taken out since then; None: whether there are any."""
+    """Whether a sample came, changed or was taken out since then; None: whether there are any."""
     changed = select(Sample.id).where(Sample.line_id == line_id, looked_over()).limit(1)
     if since is not None:
-        changed = changed.where(or_(Sample.created_at > since, Sample.removed_at > since))
+        changed = changed.where(Sample.changed_at > since)
     return session.scalar(changed) is not None
 
 

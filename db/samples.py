@@ -19,7 +19,7 @@ from db.few_shot import few_shot_set, waiting_defects
 from db.inserting import insert_if_absent
 from db.locking import lock
 from db.opinions import confirmed
-from db.sample_pools import golden_pool, normal_pool
+from db.sample_pools import count_normals, golden_pool, normal_pool
 from db.tables import (
     Inspection,
     Line,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add",
+    "count_normals",
     "few_shot_set",
     "golden_pool",
     "normal_pool",
@@ -209,6 +210,8 @@ def _follow(session: Session, sample: Sample, reviewed: Inspection, word: Confir
     _relabel(session, sample, word.label)
     sample.source = SampleSource.REVIEW.value
     sample.inspection_id, sample.review_id = reviewed.id, word.review_id
+    if (sample.defect_class, sample.mask_key) != (word.defect_class, word.mask_key):
+        sample.changed_at = utc_now()
     sample.defect_class, sample.mask_key = word.defect_class, word.mask_key
     session.flush()
 
@@ -232,17 +235,20 @@ def _relabel(session: Session, sample: Sample, label: SampleLabel) -> None:
     if sample.label != label.value:
         _leave_copies(session, sample)
         sample.label, sample.duplicate_of_id = label.value, None
+        sample.changed_at = utc_now()
 
 
 def _take_out(session: Session, sample: Sample, by: str, reason: str) -> None:
     _leave_copies(session, sample)
     sample.removed_at, sample.removed_by, sample.removed_reason = utc_now(), by, reason
+    sample.changed_at = sample.removed_at
     sample.duplicate_of_id = None
     session.flush()
 
 
 def _take_in(sample: Sample) -> None:
     sample.removed_at = sample.removed_by = sample.removed_reason = None
+    sample.changed_at = utc_now()
 
 
 def _is_withdrawn(sample: Sample) -> bool:

@@ -43,25 +43,17 @@ def start(session: Session, line: Line, version: ModelVersion) -> None:
     session.flush()
 
 
-def record(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+def record(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add what the candidate said about frames; rows that are there already stay as they are.
 
     Args:
         rows: one mapping per frame, with every column of ShadowVerdict but `id`.
-
-    Returns:
-        How many rows were new.
     """
     if not rows:
-        return 0
+        return
     # In one order everywhere: two workers with the same frames then never wait in a ring.
     ordered = [dict(row) for row in sorted(rows, key=lambda row: row["frame_id"])]
-    result = session.connection().execute(
-        insert_if_absent(session, ShadowVerdict),
-        ordered,
-        execution_options={"preserve_rowcount": True},
-    )
-    return result.rowcount
+    session.connection().execute(insert_if_absent(session, ShadowVerdict), ordered)
 
 
 def count_frames(session: Session, version_id: int) -> int:

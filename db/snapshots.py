@@ -95,11 +95,6 @@ def take_snapshot(
     return _store(session, line, rows, actor)
 
 
-def get_snapshot(session: Session, snapshot_id: int) -> DatasetSnapshot:
-    """One snapshot; sqlalchemy.exc.NoResultFound if there is none."""
-    return session.get_one(DatasetSnapshot, snapshot_id)
-
-
 def snapshot_items(
     session: Session, snapshot_id: int, *, use: SnapshotUse | None = None
 ) -> list[SnapshotItem]:

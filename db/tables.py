@@ -168,6 +168,12 @@ def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({members})", name=column)
 
 
+def kept(table: str, column: str) -> Index:
+    """An index by which retention finds whether a row still names a picture."""
+    there = text(f"{column} IS NOT NULL")
+    return Index(f"ix_{table}_{column}", column, sqlite_where=there, postgresql_where=there)
+
+
 class Base(DeclarativeBase):
     """Root of the tables; constraints have names, so that migrations can change them anywhere."""
 
@@ -343,18 +349,8 @@ class Inspection(Base):
             sqlite_where=text(UNASKED_PICTURE),
             postgresql_where=text(UNASKED_PICTURE),
         ),
-        Index(
-            "ix_inspections_image_key",
-            "image_key",
-            sqlite_where=text("image_key IS NOT NULL"),
-            postgresql_where=text("image_key IS NOT NULL"),
-        ),
-        Index(
-            "ix_inspections_map_key",
-            "map_key",
-            sqlite_where=text("map_key IS NOT NULL"),
-            postgresql_where=text("map_key IS NOT NULL"),
-        ),
+        kept("inspections", "image_key"),
+        kept("inspections", "map_key"),
         one_of("verdict", Verdict),
         one_of("queue", ReviewQueue),
     )
@@ -398,6 +394,7 @@ class QuarantinedFrame(Base):
     """A frame that could not be judged, with its bytes in the store and the reason."""
 
     __tablename__ = "quarantine"
+    __table_args__ = (kept("quarantine", "image_key"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     #: The frame id where it could be read, otherwise line and stream entry: one row a frame.
@@ -418,7 +415,11 @@ class Review(Base):
     """A person's word on an inspection. Append-only: undo is another row."""
 
     __tablename__ = "reviews"
-    __table_args__ = (one_of("decision", Decision), one_of("queue", ReviewQueue))
+    __table_args__ = (
+        kept("reviews", "mask_key"),
+        one_of("decision", Decision),
+        one_of("queue", ReviewQueue),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"), index=True)
@@ -454,6 +455,8 @@ class Sample(Base):
     __table_args__ = (
         UniqueConstraint("line_id", "frame_id"),
         Index("ix_samples_line_id_label_side", "line_id", "label", "side"),
+        kept("samples", "image_key"),
+        kept("samples", "mask_key"),
         one_of("label", SampleLabel),
         one_of("source", SampleSource),
         one_of("side", Side),
@@ -482,6 +485,8 @@ class Sample(Base):
     #: The sample that this one nearly is; the machine learns from that one only.
     duplicate_of_id: Mapped[int | None] = mapped_column(ForeignKey("samples.id"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    #: When its label, mask or use changed last: what the machine learned before may be outdated.
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     #: Taken out by a person, with a reason; None: in use.
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     removed_by: Mapped[str | None] = mapped_column(String(128))

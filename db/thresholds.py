@@ -12,14 +12,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import literal_column, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import select
 
 from db import audit
 from db.access import require
 from db.errors import Conflict
 from db.inspections import unreviewed_queue
 from db.locking import lock
+from db.opinions import stands
 from db.tables import (
     Camera,
     Decision,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from db.access import Actor
 
-#: Newest reviews that are looked through.
+#: Newest reviews of a version that are looked through.
 MAX_JUDGED = 5000
 #: Newest scores, judged or not.
 MAX_RECENT = 2000
@@ -187,19 +187,20 @@ def _judged(drawn: Iterable[_Drawn]) -> list[JudgedPart]:
 
 def _reviewed(session: Session, version: ModelVersion) -> list[_Drawn]:
     """The version's newest reviewed inspections, one row each."""
-    newest = _standing().order_by(Review.id.desc()).limit(MAX_JUDGED).subquery()
     query = (
         select(
             Inspection.id,
             Inspection.score,
             Inspection.verdict,
             Inspection.audit_probability,
-            newest.c.decision,
+            Review.decision,
             Inspection.queue,
         )
-        .join(newest, newest.c.inspection_id == Inspection.id)
-        .where(Inspection.model_version_id == version.id)
-        .order_by(newest.c.id.desc())
+        .join(Review, Review.inspection_id == Inspection.id)
+        # Before the limit: those of busier lines must not push this one's out.
+        .where(*stands(), Inspection.model_version_id == version.id)
+        .order_by(Review.id.desc())
+        .limit(MAX_JUDGED)
     )
     return _newest_words(session, query, is_shadow=False)
 
@@ -254,7 +255,7 @@ def _shadowed(session: Session, version: ModelVersion) -> tuple[list[_Drawn], li
     if not recent:
         return [], []
     shadow = newest.subquery()
-    standing = _standing().subquery()
+    standing = select(Review.id, Review.inspection_id, Review.decision).where(*stands()).subquery()
     query = (
         select(
             Inspection.id,
@@ -284,15 +285,6 @@ def _newest_words(
         label = _label(decision, queue)
         seen.setdefault(inspection_id, _Drawn(score, verdict, probability, label, is_shadow))
     return list(seen.values())
-
-
-def _standing() -> Select[int, int, str]:
-    """Reviews that are decisions and were not undone."""
-    later = aliased(Review)
-    undone = select(literal_column("1")).where(later.undoes_id == Review.id).exists()
-    return select(Review.id, Review.inspection_id, Review.decision).where(
-        Review.decision != Decision.UNDO.value, ~undone
-    )
 
 
 def _label(decision: str | None, queue: str | None) -> bool | None:

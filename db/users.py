@@ -108,8 +108,10 @@ def set_password(session: Session, name: str, password: str, *, actor: Actor) ->
         WeakPassword: if the password is refused.
         Forbidden: if `actor` is no admin.
     """
+    # Before anything is locked: it takes long on purpose.
+    password_hash = hash_password(password, name)
     user = _for_change(session, name, actor)
-    user.password_hash = hash_password(password, user.name)
+    user.password_hash = password_hash
     user.failed_logins, user.locked_until = 0, None
     close_sessions_of(session, user.id)
     _tell(session, actor, "password_set", user.name)

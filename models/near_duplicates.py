@@ -143,7 +143,8 @@ class _Block:
     @property
     def is_flat(self) -> NDArray[np.bool_]:
         """(n,)."""
-        return ~self.coefficients.any(1)
+        is_flat: NDArray[np.bool_] = (self.coefficients == 0).all(axis=1)
+        return is_flat
 
 
 @dataclass(frozen=True)

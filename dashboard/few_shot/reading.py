@@ -60,10 +60,11 @@ def read(reads: Session, line: Line) -> FewShotView:
         name = one.defect_class
         return name is None, place.get(name or "", len(place)), name or ""
 
+    found = sorted(samples.few_shot_set(reads, line.id), key=order)
     return FewShotView(
         line_id=line.id,
         line=line.name,
-        found=sorted(samples.few_shot_set(reads, line.id), key=order),
-        waiting=samples.waiting_defects(reads, line.id),
-        normals=len(samples.normal_pool(reads, line.id)),
+        found=found,
+        waiting=samples.waiting_defects(reads, line.id, found),
+        normals=samples.count_normals(reads, line.id),
     )

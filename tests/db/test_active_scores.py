@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
 from db.access import trusted
 from db.active_scores import LOOK_THROUGH, active_since, pass_scores
 from db.inspections import record
 from db.lines import add_line
 from db.model_versions import activate, add_model_version
+from db.tables import ModelVersion, ThresholdChange
+from db.thresholds import set_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,3 +111,20 @@ def test_it_begins_anew_with_every_activation(session: Session, plant: Plant) ->
     assert second > first
     assert active_since(session, empty) is None
     assert pass_scores(session, empty, window=2) == ([], [])
+
+
+def test_after_a_change_of_thresholds_the_windows_begin_anew(
+    session: Session, plant: Plant, make_row: Callable[..., dict[str, Any]]
+) -> None:
+    """Scores that pass no longer would look like drift."""
+    version = session.get_one(ModelVersion, plant.version_id)
+    see(session, plant.line, make_row, [0.9, 0.8, 0.9, 0.8])
+    set_thresholds(session, version, 0.5, 2.0, actor=ANNA)
+    change = session.scalars(select(ThresholdChange)).one()
+    change.changed_at += timedelta(minutes=1)
+
+    assert pass_scores(session, plant.line, window=2) == ([], [])
+
+    see(session, plant.line, make_row, [0.1, 0.2, 0.3, 0.4], after_s=3600)
+
+    assert pass_scores(session, plant.line, window=2) == ([0.1, 0.2], [0.4, 0.3])

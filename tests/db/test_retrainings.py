@@ -31,6 +31,8 @@ from db.retrainings import (
     waiting_ids,
 )
 from db.samples import add as add_sample
+from db.samples import remove as remove_sample
+from db.samples import restore as restore_sample
 from db.tables import (
     Retraining,
     RetrainingReason,
@@ -277,8 +279,8 @@ def test_cancelled_before_it_began_the_teaching_is_looked_over_again(
     assert teaching.state == "looking_over"
 
 
-def test_news_are_samples_added_or_taken_out_since(session: Session, plant: Plant) -> None:
-    before = utc_now()
+def test_news_are_samples_added_changed_or_taken_out_since(session: Session, plant: Plant) -> None:
+    start = utc_now()
     assert has_news(session, plant.line_id, None) is False
 
     sample = add_sample(
@@ -290,10 +292,10 @@ def test_news_are_samples_added_or_taken_out_since(session: Session, plant: Plan
         image_key="ab/" + "ab" * 32 + ".png",
     )
 
-    later = utc_now() + timedelta(seconds=1)
     assert has_news(session, plant.line_id, None) is True
-    assert has_news(session, plant.line_id, before) is True
-    assert has_news(session, plant.line_id, later) is False
-    sample.removed_at = later + timedelta(seconds=1)
-    session.flush()
-    assert has_news(session, plant.line_id, later) is True
+    assert has_news(session, plant.line_id, start) is True
+    for change in (remove_sample, restore_sample):
+        before = utc_now()
+        assert has_news(session, plant.line_id, before) is False
+        change(session, sample.id, actor=ANNA, reason="an oily lens")
+        assert has_news(session, plant.line_id, before) is True

@@ -116,9 +116,10 @@ def test_the_same_frame_counts_once(session: Session, candidate: ModelVersion) -
         "recorded_at": utc_now(),
     }
 
-    assert record(session, [row]) == 1
-    assert record(session, [row | {"verdict": "PASS"}]) == 0
-    assert record(session, []) == 0
+    record(session, [row])
+    record(session, [row | {"verdict": "PASS"}])
+    record(session, [])
+
     assert count_frames(session, candidate.id) == 1
 
 

@@ -171,6 +171,23 @@ def test_other_versions_and_lines_do_not_count(
     assert thresholds.score_sample(session, other).recent == (2.0,)
 
 
+def test_reviews_of_other_versions_take_no_place(
+    session: Session,
+    plant: Plant,
+    version: ModelVersion,
+    make_row: RowMaker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(thresholds, "MAX_JUDGED", 1)
+    busier = _another(session, plant)
+    for model in (version, busier):
+        row = make_row(verdict="REJECT", score=2.0, model_version_id=model.id)
+        judge(session, inspect(session, row), "good")
+    session.commit()
+
+    assert len(thresholds.score_sample(session, version).judged) == 1
+
+
 def test_a_candidate_has_its_scores_from_the_shadow(
     session: Session, plant: Plant, version: ModelVersion, make_row: RowMaker
 ) -> None:

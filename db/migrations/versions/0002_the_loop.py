@@ -16,11 +16,15 @@ depends_on = None
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 AUDIT_FILTERS = ("actor", "action", "subject")
 UNASKED_PICTURE = "verdict = 'PASS' AND audit_probability IS NULL AND image_key IS NOT NULL"
-#: Indexes of retention: name -> (column, condition).
+#: Indexes of retention: name -> (table, column, condition).
 KEPT_PICTURES = {
-    "ix_inspections_recorded_at_unasked_picture": ("recorded_at", UNASKED_PICTURE),
-    "ix_inspections_image_key": ("image_key", "image_key IS NOT NULL"),
-    "ix_inspections_map_key": ("map_key", "map_key IS NOT NULL"),
+    "ix_inspections_recorded_at_unasked_picture": ("inspections", "recorded_at", UNASKED_PICTURE),
+    "ix_inspections_image_key": ("inspections", "image_key", "image_key IS NOT NULL"),
+    "ix_inspections_map_key": ("inspections", "map_key", "map_key IS NOT NULL"),
+    "ix_samples_image_key": ("samples", "image_key", "image_key IS NOT NULL"),
+    "ix_samples_mask_key": ("samples", "mask_key", "mask_key IS NOT NULL"),
+    "ix_reviews_mask_key": ("reviews", "mask_key", "mask_key IS NOT NULL"),
+    "ix_quarantine_image_key": ("quarantine", "image_key", "image_key IS NOT NULL"),
 }
 QUEUES = "queue IN ('flagged', 'audit', 'second_opinion', 'disagreement')"
 
@@ -59,10 +63,15 @@ def upgrade() -> None:
     _create_login_sessions()
     for column in AUDIT_FILTERS:
         op.create_index(f"ix_audit_events_{column}_id", "audit_events", [column, "id"])
+    for name, (table, column, condition) in KEPT_PICTURES.items():
+        there = sa.text(condition)
+        op.create_index(name, table, [column], sqlite_where=there, postgresql_where=there)
 
 
 def downgrade() -> None:
     """Take them away, with all that is in them; open flagged inspections stay open."""
+    for index, (indexed, _, _) in KEPT_PICTURES.items():
+        op.drop_index(index, indexed)
     for filtered in AUDIT_FILTERS:
         op.drop_index(f"ix_audit_events_{filtered}_id", "audit_events")
     op.drop_table("login_sessions")
@@ -123,19 +132,9 @@ def _extend_inspections() -> None:
         sqlite_where=sa.text("queue IS NOT NULL"),
         postgresql_where=sa.text("queue IS NOT NULL"),
     )
-    for name, (column, condition) in KEPT_PICTURES.items():
-        op.create_index(
-            name,
-            "inspections",
-            [column],
-            sqlite_where=sa.text(condition),
-            postgresql_where=sa.text(condition),
-        )
 
 
 def _shrink_inspections() -> None:
-    for name in KEPT_PICTURES:
-        op.drop_index(name, "inspections")
     op.drop_index("ix_inspections_line_id_queue_id_open", "inspections")
     with op.batch_alter_table("inspections") as inspections:
         inspections.add_column(
@@ -424,6 +423,7 @@ def _create_samples() -> None:
         sa.Column("side", sa.String(length=16), nullable=True),
         sa.Column("duplicate_of_id", BIG_ID, nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("removed_by", sa.String(length=128), nullable=True),
         sa.Column("removed_reason", sa.String(length=500), nullable=True),
