@@ -60,8 +60,9 @@ class Backbone(nn.Module):
         Returns:
             One (B, D, h, w) per stride, finest first.
         """
-        pixels = images.permute(0, 3, 1, 2).to(self.mean.dtype)  # (B, 3, H, W)
-        normalised = (pixels - self.mean) / self.std
+        # In this order nothing is moved in memory: the colours stay last.
+        pixels = (images.to(self.mean.dtype) - self.mean.flatten()) / self.std.flatten()
+        normalised = pixels.permute(0, 3, 1, 2)  # (B, 3, H, W)
         levels = self._net.forward_intermediates(
             normalised, indices=self._levels, stop_early=True, intermediates_only=True
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from models.runtime import openvino_runtime
 from models.runtime.threads import limit_threads
@@ -29,16 +30,39 @@ _FILES = (WEIGHTS_FILE, GRAPH_FILE, "graph.bin")
 
 
 class CompiledGraph:
-    """A network that takes (B, H, W, 3) RGB pixels of one size, with the runtime that runs it."""
+    """A network that takes (B, H, W, 3) RGB pixels of one size; compiled when it is first run."""
 
-    def __init__(self, runtime: Runtime, source: _Built | Path) -> None:
+    def __init__(self, make_runtime: Callable[[], Runtime], source: _Built | Path) -> None:
         """Use `compile_graph` or `load_graph`."""
-        self._runtime = runtime
+        self._make_runtime = make_runtime
         self._source = source
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        return self._make_runtime()
+
+    def prepare(self) -> Self:
+        """Compile now, so that the first run takes no longer than others.
+
+        Raises:
+            ArtifactError: if it came from an artifact and cannot be read.
+        """
+        _ = self._runtime
+        return self
 
     def run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Run (B, H, W, 3) RGB images of the input size; one (B, ...) array an output."""
         return self._runtime.run(images)
+
+    def network(self) -> openvino.Model:
+        """The network for OpenVINO, not to be changed.
+
+        Raises:
+            ArtifactError: if it came from an artifact and cannot be read.
+        """
+        if isinstance(self._source, _Built):
+            return self._source.model
+        return openvino_runtime.read(self._source / GRAPH_FILE)
 
     def save(self, folder: Path) -> None:
         """Write the weights for torch and the graph for OpenVINO, whichever ran here."""
@@ -69,28 +93,28 @@ def compile_graph(
     # Both before the runtime takes the graph.
     built = _Built(backbone.to_bytes(), openvino_runtime.convert(graph, height, width))
     if engine.runtime == "openvino":
-        runtime = openvino_runtime.OpenVinoRuntime(built.model, threads=engine.threads)
-        return CompiledGraph(runtime, built)
-    return CompiledGraph(_torch_runtime(graph, engine), built)
+        return CompiledGraph(lambda: _openvino_runtime(built.model, engine), built)
+    runtime = _torch_runtime(graph, engine)
+    return CompiledGraph(lambda: runtime, built)
 
 
 def load_graph(folder: Path, engine: Engine, rebuild: Callable[[], nn.Module]) -> CompiledGraph:
-    """Read a network from an artifact.
+    """Take a network from an artifact; it is read when it is first needed.
 
     Args:
         folder: of the artifact.
         engine: what is to run it.
         rebuild: makes the torch network; called, and torch loaded, only if torch is to run it.
-
-    Raises:
-        ArtifactError: if the files are not such a network's.
     """
+    file = folder / GRAPH_FILE
     if engine.runtime == "openvino":
-        model = openvino_runtime.read(folder / GRAPH_FILE)
-        runtime = openvino_runtime.OpenVinoRuntime(model, threads=engine.threads)
-        return CompiledGraph(runtime, folder)
+        return CompiledGraph(lambda: _openvino_runtime(openvino_runtime.read(file), engine), folder)
     limit_threads(engine.threads)
-    return CompiledGraph(_torch_runtime(rebuild(), engine), folder)
+    return CompiledGraph(lambda: _torch_runtime(rebuild(), engine), folder)
+
+
+def _openvino_runtime(model: openvino.Model, engine: Engine) -> Runtime:
+    return openvino_runtime.OpenVinoRuntime(model, threads=engine.threads)
 
 
 def _torch_runtime(graph: nn.Module, engine: Engine) -> Runtime:

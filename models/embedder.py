@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    import openvino
     from numpy.typing import NDArray
 
     from models.backbone import Backbone
@@ -50,6 +51,22 @@ class Embedder:
         """Embed (B, H, W, 3) RGB images of the input size as (B, h, w, D)."""
         return self._graph.run(images)[0]
 
+    def prepare(self) -> None:
+        """Compile now, so that the first images take no longer than others.
+
+        Raises:
+            ArtifactError: if it came from an artifact and cannot be read.
+        """
+        self._graph.prepare()
+
+    def network(self) -> openvino.Model:
+        """The graph for OpenVINO, to be continued in a copy.
+
+        Raises:
+            ArtifactError: if it came from an artifact and cannot be read.
+        """
+        return self._graph.network()
+
     def save(self, folder: Path) -> None:
         """Write the weights for torch and the graph for OpenVINO, whichever ran here."""
         self._graph.save(folder)
@@ -78,11 +95,7 @@ def build_embedder(spec: EmbeddingSpec, backbone: Backbone, engine: Engine) -> E
 
 
 def load_embedder(spec: EmbeddingSpec, folder: Path, engine: Engine) -> Embedder:
-    """Read an embedder from an artifact; torch is loaded only if it is to run the graph.
-
-    Raises:
-        ArtifactError: if the files do not fit `spec`.
-    """
+    """Take an embedder from an artifact; torch is loaded only if it is to run the graph."""
 
     def rebuild() -> EmbeddingGraph:
         from models.backbone import restore_backbone

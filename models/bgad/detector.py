@@ -103,6 +103,7 @@ class Bgad:
             ) from exc
         detector._constants = constants
         detector._graph = load_graph(folder, engine, lambda: detector._rebuilt(folder, constants))
+        detector._graph.prepare()
         return detector
 
     def fit(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -14,20 +13,21 @@ from models.embedder import create_embedder, load_embedder
 from models.errors import ArtifactError, NotFittedError
 from models.hyperparameters import choose
 from models.patchcore.parameters import PRESETS, PatchCoreParameters
-from models.patchcore.reweighting import neighbour_weight
-from models.patchcore.search import NeighbourSearch
 from models.runtime.threads import limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from models.artifact import Manifest
     from models.checkpoint import Checkpoint
-    from models.detector import Preset, Progress, TrainingData
+    from models.detector import Preset, Progress, TrainingData, TrainingImages
     from models.embedder import Embedder
+    from models.patchcore.graph_scoring import GraphScoring
+    from models.patchcore.index_scoring import IndexScoring
     from models.runtime import Engine
 
 BANK_FILE = "patchcore.safetensors"
@@ -52,12 +52,15 @@ class PatchCore:
         self._engine = engine
         self._bank: NDArray[np.float32] | None = None
         self._chosen: NDArray[np.int64] | None = None
-        self._search: NeighbourSearch | None = None
+        self._search_bits = 32
+        self._scoring: GraphScoring | IndexScoring | None = None
 
     @property
     def findings(self) -> dict[str, Any]:
-        """The size of the memory bank."""
-        return {} if self._bank is None else {"bank_patches": len(self._bank)}
+        """The size of the memory bank, and how precise the search in it must be."""
+        if self._bank is None:
+            return {}
+        return {"bank_patches": len(self._bank), "search_bits": self._search_bits}
 
     @classmethod
     def create(
@@ -91,7 +94,8 @@ class PatchCore:
         detector = cls(parameters, embedder, engine, manifest.weights_sha256)
         try:
             tensors = load_file(folder / BANK_FILE)
-            detector._remember(tensors["bank"], tensors["chosen"])
+            bits = manifest.findings.get("search_bits", 32)
+            detector._remember(tensors["bank"], tensors["chosen"], bits)
         except (OSError, KeyError, SafetensorError) as exc:
             raise ArtifactError(
                 f"{folder / BANK_FILE} holds no memory bank: {exc}; train the model again"
@@ -118,7 +122,7 @@ class PatchCore:
             device=self._engine.device,
             progress=progress,
         )
-        self._remember(bank, chosen)
+        self._remember(bank, chosen, self._bits(bank, data.held_out))
 
     def score(self, images: NDArray[np.uint8]) -> Scores:
         """Score (B, H, W, 3) RGB images of the input size; scores are squared distances, unclamped.
@@ -126,15 +130,9 @@ class PatchCore:
         Raises:
             NotFittedError: before `fit` or `load`.
         """
-        if self._search is None:
+        if self._scoring is None:
             raise NotFittedError("PatchCore has no memory bank: fit it, or load a trained model")
-        embeddings = self._embedder.embed(images)  # (B, h, w, D)
-        patches = embeddings.reshape(-1, embeddings.shape[-1])
-        distances, rows = self._search.nearest(patches, self.parameters.neighbours)
-        grid = distances.mean(axis=1).reshape(embeddings.shape[:3])  # (B, h, w)
-        image_scores = grid.max(axis=(1, 2))
-        if self.parameters.reweight:
-            image_scores = self._reweighted(embeddings, distances, rows)
+        grid, image_scores = self._scoring.score(images)
         return Scores(
             image_scores, enlarge(grid, *self.parameters.input_size, sigma=self.parameters.sigma)
         )
@@ -150,30 +148,33 @@ class PatchCore:
         (folder / BANK_FILE).write_bytes(save({"bank": self._bank, "chosen": self._chosen}))
         self._embedder.save(folder)
 
-    def _remember(self, bank: NDArray[np.float32], chosen: NDArray[np.int64]) -> None:
-        self._bank, self._chosen = bank, chosen
-        self._search = NeighbourSearch(bank, device=self._engine.device)
+    def _remember(self, bank: NDArray[np.float32], chosen: NDArray[np.int64], bits: int) -> None:
+        self._bank, self._chosen, self._search_bits = bank, chosen, bits
+        fast = bits == 8 and self._engine.runtime == "openvino" and self._is_plain
+        self._scoring = self._by_graph(bank) if fast else self._by_index(bank)
         limit_threads(self._engine.threads)
 
-    def _reweighted(
-        self,
-        embeddings: NDArray[np.float32],
-        distances: NDArray[np.float32],
-        rows: NDArray[np.int64],
-    ) -> NDArray[np.float32]:
-        """The paper's image scores, (B,): the worst patch's distance times its weight."""
-        assert self._bank is not None  # noqa: S101 - score() has checked
-        assert self._search is not None  # noqa: S101
-        count, width = len(embeddings), embeddings.shape[-1]
-        nearest = distances[:, 0].reshape(count, -1)  # (B, h * w)
-        worst = nearest.argmax(axis=1)
-        images = np.arange(count)
-        patches = embeddings.reshape(count, -1, width)[images, worst]  # (B, D)
-        matches = rows[:, 0].reshape(count, -1)[images, worst]  # (B,)
-        neighbours = min(self.parameters.reweight_neighbours, len(self._bank))
-        _, around = self._search.nearest(self._bank[matches], neighbours)  # (B, b)
-        apart = patches[:, None].astype(np.float64) - self._bank[around]  # (B, b, D)
-        distance = np.sqrt(nearest[images, worst].astype(np.float64))
-        weight = neighbour_weight(distance, np.linalg.norm(apart, axis=2))
-        scores: NDArray[np.float32] = (weight * distance).astype(np.float32)
-        return scores
+    def _bits(self, bank: NDArray[np.float32], held_out: TrainingImages) -> int:
+        """How precise the search must be: 8 or 32."""
+        from models.patchcore.precision import eight_bits_suffice
+
+        if not self._is_plain:
+            return 32
+        fast, exact = self._by_graph(bank), self._by_index(bank)
+        return 8 if eight_bits_suffice(fast, exact, held_out) else 32
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.parameters.neighbours == 1 and not self.parameters.reweight
+
+    # Imported there: a worker loads either OpenVINO or faiss.
+    def _by_graph(self, bank: NDArray[np.float32]) -> GraphScoring:
+        from models.patchcore.graph_scoring import GraphScoring
+
+        return GraphScoring(self._embedder.network(), bank, threads=self._engine.threads)
+
+    def _by_index(self, bank: NDArray[np.float32]) -> IndexScoring:
+        from models.patchcore.index_scoring import IndexScoring
+
+        self._embedder.prepare()
+        return IndexScoring(self._embedder, bank, self.parameters, self._engine.device)

@@ -96,6 +96,7 @@ class SimpleNet:
             raise ArtifactError(f"no head in {folder}: {exc}; train the model again") from exc
         detector._findings = dict(manifest.findings)
         detector._graph = load_graph(folder, engine, lambda: _rebuilt(parameters, folder))
+        detector._graph.prepare()
         return detector
 
     def fit(

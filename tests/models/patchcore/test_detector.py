@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import openvino
 import pytest
+from openvino import opset13 as ops
 
 from models.detector import TrainingData, TrainingImages
 from models.errors import ModelError, NotFittedError
@@ -30,6 +32,13 @@ class Colours:
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         return images.astype(np.float32)
+
+    def prepare(self) -> None:
+        pass
+
+    def network(self) -> openvino.Model:
+        pixels = ops.parameter([-1, SIZE, SIZE, 3], np.uint8)
+        return openvino.Model([ops.convert(pixels, "f32")], [pixels], "colours")
 
     def save(self, folder: Path) -> None:
         (folder / "embedder").write_bytes(b"")
