@@ -48,7 +48,7 @@ def cache_features(
             raise ModelError(f"{images.count} training images announced, but more came")
         outputs = run(batch)
         if not caches:
-            caches = [_room((images.count, *output.shape[1:])) for output in outputs]
+            caches = [half_precision_room((images.count, *output.shape[1:])) for output in outputs]
         for cache, output in zip(caches, outputs, strict=True):
             cache[done : done + len(batch)] = output
         done += len(batch)
@@ -58,9 +58,10 @@ def cache_features(
     return caches
 
 
-def _room(shape: tuple[int, ...]) -> NDArray[np.float16]:
+def half_precision_room(shape: tuple[int, ...]) -> NDArray[np.float16]:
+    """An array to be filled: in memory, or where that would be large in a file without a name."""
     if 2 * int(np.prod(shape)) <= _IN_MEMORY:
         return np.empty(shape, np.float16)
-    # The file has no name and goes with the array.
+    # It goes with the array.
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, np.float16, "w+", shape=shape)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from models.errors import ModelError
+from models.feature_cache import half_precision_room
 from models.patchcore.coreset import greedy_coreset, random_projection
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def build_bank(
     """Choose the coreset of all training patches.
 
     The images are embedded twice, once to choose and once to fetch what was chosen: between the two
-    only the projections are held, 512 bytes a patch, however wide the embeddings are.
+    only the projections are held, 256 bytes a patch, however wide the embeddings are.
 
     Returns:
         The bank, (M, D), and which training patches it holds, (M,), both in the order of choice.
@@ -63,7 +64,7 @@ def _project_patches(
     seed: int,
     progress: Progress,
 ) -> Tensor:
-    """All training patches in few dimensions, (N, projection_width)."""
+    """All training patches in few dimensions, (N, projection_width) float16."""
     points, done, end = torch.empty(0), 0, 0
     for batch in images.batches():
         embeddings = embed(batch)  # (B, h, w, D)
@@ -71,8 +72,11 @@ def _project_patches(
         if done == 0:
             centre = patches.mean(dim=0)
             projection = random_projection(patches.shape[1], parameters.projection_width, seed=seed)
+            # Which patches are far does not depend on the scale; half precision has a range.
+            projection /= ((patches - centre) @ projection).std().clamp_min(1e-12)
             per_image = patches.shape[0] // len(batch)
-            points = torch.empty(images.count * per_image, parameters.projection_width)
+            shape = (images.count * per_image, parameters.projection_width)
+            points = torch.from_numpy(half_precision_room(shape))
         points[end : end + len(patches)] = (patches - centre) @ projection
         end += len(patches)
         done += len(batch)

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-#: Points that are measured against each other at once; more means fewer passes over all points.
+#: Points that are measured against each other at once, at least; more means fewer passes over all
+#: points.
 _CANDIDATES = 2048
+#: The same as a share of all points.
+_CANDIDATE_SHARE = 1 / 256
 #: Points compared with new centres at once: bounds the memory beside the points to 64 MiB.
 _BLOCK = 8192
 #: Squared distances below this share of the largest squared norm are rounding.
@@ -45,11 +48,11 @@ def greedy_coreset(
     Distances only ever shrink. So while the farthest of the currently farthest points is still
     farther than every point outside that group was, it is the farthest of all, and only the group's
     distances need an update. All other points catch up with several new centres in one matrix
-    product. Memory beside `points`: 8 bytes a point.
+    product. Memory beside `points`: 4 bytes a point, and a few blocks.
 
     Args:
-        points: (N, D) float32, on any device, with their mean near the origin: a common offset
-            costs digits.
+        points: (N, D) float32 or float16, on any device, with their mean near the origin: a common
+            offset costs digits. Distances are worked out in float32.
         count: how many to choose, 1 to N.
         seed: draws the start points.
         start_points: how many random points the start uses.
@@ -67,7 +70,7 @@ def greedy_coreset(
     if not 1 <= count <= len(points):
         raise ValueError(f"cannot choose {count} of {len(points)} points")
     squared = _start_distances(points, start_points, seed)
-    coincident = _ROUNDING * float(points.square().sum(dim=1).max())
+    coincident = _ROUNDING * _largest_norm(points)
     chosen: list[int] = []
     with _workers() as workers:
         while len(chosen) < count:
@@ -75,7 +78,7 @@ def greedy_coreset(
             if not fresh:
                 break
             chosen += fresh
-            _shrink(squared, points, points[fresh], workers)
+            _shrink(squared, points, points[fresh].float(), workers)
             squared[chosen] = 0.0
             if on_chosen is not None:
                 on_chosen(len(chosen))
@@ -93,23 +96,33 @@ def squared_distances(left: Tensor, right: Tensor) -> Tensor:
 def _start_distances(points: Tensor, start_points: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     start = torch.randperm(len(points), generator=generator)[:start_points]
-    anchors = points[start.to(points.device)]
+    anchors = points[start.to(points.device)].float()
     squared = torch.empty(len(points), device=points.device)
     for block in _blocks(points):
-        squared[block] = squared_distances(points[block], anchors).sqrt().mean(dim=1).square()
+        distances = squared_distances(points[block].float(), anchors).sqrt()
+        squared[block] = distances.mean(dim=1).square()
     return squared
+
+
+def _largest_norm(points: Tensor) -> float:
+    """The largest squared norm."""
+    return max(float(points[block].float().square().sum(dim=1).max()) for block in _blocks(points))
 
 
 def _choose_among_farthest(
     points: Tensor, squared: Tensor, wanted: int, coincident: float
 ) -> list[int]:
     """Choose greedily among the farthest points, for as long as no other point can be farther."""
-    group_size = min(_CANDIDATES, len(points))
-    order = torch.sort(squared, descending=True, stable=True).indices
-    group = torch.sort(order[:group_size]).values
-    rivals = order[group_size:]
-    outside = float(squared[rivals[0]]) if len(rivals) else 0.0
-    distances, candidates = squared[group], points[group]
+    size = max(_CANDIDATES, int(len(points) * _CANDIDATE_SHARE))
+    if size < len(points):
+        outside = float(squared.topk(size + 1).values[-1])
+        group = (squared > outside).nonzero()[:, 0]
+        if len(group) == 0:
+            # More than the group would hold are equally far.
+            group = (squared == outside).nonzero()[:size, 0]
+    else:
+        outside, group = 0.0, torch.arange(len(points), device=points.device)
+    distances, candidates = squared[group], points[group].float()
     chosen: list[int] = []
     while len(chosen) < wanted:
         farthest = int(distances.argmax())
@@ -127,7 +140,7 @@ def _shrink(squared: Tensor, points: Tensor, centres: Tensor, workers: ThreadPoo
     """Take new centres into account, block by block."""
 
     def shrink(block: slice) -> None:
-        nearest = squared_distances(points[block], centres).amin(dim=1)
+        nearest = squared_distances(points[block].float(), centres).amin(dim=1)
         torch.minimum(squared[block], nearest, out=squared[block])
 
     for _ in workers.map(shrink, _blocks(points)):

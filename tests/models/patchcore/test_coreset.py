@@ -43,6 +43,28 @@ def test_choice_is_exactly_the_greedy_one(
     assert chosen.tolist() == naive_greedy(points, 90, start_of(730, seed))
 
 
+def test_points_in_half_precision_are_measured_in_single() -> None:
+    points = np.random.default_rng(0).standard_normal((3000, 16)).astype(np.float16)
+
+    chosen = greedy_coreset(torch.from_numpy(points), 90, seed=0)
+
+    assert chosen.tolist() == naive_greedy(points, 90, start_of(3000, 0))
+
+
+def test_more_equally_far_points_than_are_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coreset, "_CANDIDATES", 4)
+    # Ten points far out and two hundred on a ring around the start, all as far as each other.
+    angles = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    ring = np.round(np.stack([np.cos(angles), np.sin(angles)], axis=1) * 512)
+    points = torch.from_numpy(np.concatenate([np.zeros((10, 2)), ring]).astype(np.float32))
+
+    chosen = greedy_coreset(points, 60, seed=0)
+
+    assert len(set(chosen.tolist())) == 60
+    radius = squared_distances(points, points[chosen]).amin(dim=1).sqrt().max()
+    assert radius < 2 * 512 * 2 * np.pi / 59
+
+
 def test_every_point_is_near_a_chosen_one() -> None:
     # Greedy k-centre is within twice the best covering radius; 40 tight clusters, 40 centres.
     rng = np.random.default_rng(0)
