@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _CANDIDATES = 2048
 #: The same as a share of all points.
 _CANDIDATE_SHARE = 1 / 256
-#: Points compared with new centres at once: bounds the memory beside the points to 64 MiB.
-_BLOCK = 8192
+#: Points compared with new centres at once: bounds the memory beside the points.
+_BLOCK = 2048
 #: Squared distances below this share of the largest squared norm are rounding.
 _ROUNDING = 1e-6
 
