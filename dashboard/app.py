@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import account, deciding, login
+from dashboard import login
 from dashboard.actor import demand, may
 from db.tables import Role
 
@@ -60,6 +60,9 @@ def main() -> None:
     if not is_in:
         login.show()
         return
+    # Not above: the page that asks for the log-in needs none of it, and comes sooner without.
+    from dashboard import account, deciding
+
     login.keep_cookie()
     account.show()
     demand(needed[page])

@@ -49,7 +49,8 @@ def tell(text: str, *, is_problem: bool = False) -> None:
 
 
 def show_told() -> None:
-    """What became of the last press, once."""
+    """What became of the last press, once; in view wherever on the page the press was."""
     text, is_problem = st.session_state.pop(_KEY, (None, False))
     if text:
-        st.html(warning(text) if is_problem else done(text))
+        told = warning(text) if is_problem else done(text)
+        st.html(f'<div class="lw-told">{told}</div>')

@@ -37,10 +37,10 @@ def offer(reads: Session, wanted: Wanted, scope: str) -> None:
             return
         many = count_open(reads, wanted)
         parts = _parts(many)
-        filtered = ", under the filters that are set" if is_narrowed() else ""
+        filtered = ", under the filters that are set" if is_narrowed(wanted.queue) else ""
         st.html(
             f"<p><b>Dismiss {parts}?</b></p>"
-            f"<p>All of “{QUEUE_NAMES[wanted.queue]}”, {scope}{filtered}. They leave the queue "
+            f"<p>All of “{QUEUE_NAMES[wanted.queue]}” · {scope}{filtered}. They leave the queue "
             "without being looked at, are recorded as dismissed, and do not count as reviewed.</p>"
         )
         st.button(

@@ -14,7 +14,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let brush = 1;
   let erases = false;
 
-  const stage = root.appendChild(document.createElement("div"));
+  const well = root.appendChild(document.createElement("div"));
+  well.className = "well";
+  const stage = well.appendChild(document.createElement("div"));
   stage.className = "stage";
   stage.style.aspectRatio = `${width} / ${height}`;
   stage.style.width = `min(100%, calc((100vh - 18rem) * ${width / height}))`;

@@ -61,16 +61,16 @@ def chosen(scopes: Mapping[str, Scope]) -> Wanted:
     scope = scopes.get(str(_chosen(SCOPE)), scopes[ALL_LINES])
     queue = ReviewQueue(_chosen(QUEUE_KEY) or ReviewQueue.FLAGGED)
     until = _midnight(_chosen(UNTIL))
-    is_blind = queue is ReviewQueue.AUDIT
+    offered = _offered(queue)
     return Wanted(
         scope.line_ids,
         queue,
         camera_id=scope.camera_id,
         since=_midnight(_chosen(SINCE)),
         until=until and until + timedelta(days=1),
-        score_from=None if is_blind else _chosen(LOW),
-        score_to=None if is_blind else _chosen(HIGH),
-        defect_class=_chosen(CLASS) if queue in OF_SOMEBODY_ELSE else None,
+        score_from=_chosen(LOW) if LOW in offered else None,
+        score_to=_chosen(HIGH) if HIGH in offered else None,
+        defect_class=_chosen(CLASS) if CLASS in offered else None,
         model_number=_chosen(MODEL),
         reviewer=current_actor().name,
         holder=deciding.place().holder,
@@ -107,24 +107,34 @@ def choose_scope(scopes: Mapping[str, Scope]) -> None:
 
 def narrow(reads: Session, wanted: Wanted) -> None:
     """The filters that are seldom needed, behind a button that tells how many are set."""
-    set_ = sum(_chosen(key) is not None for key in NARROWING)
+    set_ = sum(_chosen(key) is not None for key in _offered(wanted.queue))
     label = f"Filters · {set_}" if set_ else "Filters"
     popover = st.popover(label, key="filters", on_change="rerun")
     if not popover.open:
         return
     with popover:
         _dates()
-        if wanted.queue is not ReviewQueue.AUDIT:
+        if LOW in _offered(wanted.queue):
             _scores()
-        if wanted.queue in OF_SOMEBODY_ELSE:
+        if CLASS in _offered(wanted.queue):
             _pick("Class somebody named", CLASS, _class_names(reads, wanted.line_ids))
         _pick("Model version", MODEL, model_numbers(reads, wanted.line_ids))
         st.button("Clear filters", on_click=_clear, disabled=not set_, width="stretch")
 
 
-def is_narrowed() -> bool:
-    """Whether any filter is set."""
-    return any(_chosen(key) is not None for key in NARROWING)
+def is_narrowed(queue: ReviewQueue) -> bool:
+    """Whether any filter is set that a queue has."""
+    return any(_chosen(key) is not None for key in _offered(queue))
+
+
+def _offered(queue: ReviewQueue) -> tuple[str, ...]:
+    """The filters of a queue: blind checks know no score, and a class is what somebody named."""
+    left_out = set()
+    if queue is ReviewQueue.AUDIT:
+        left_out |= {LOW, HIGH}
+    if queue not in OF_SOMEBODY_ELSE:
+        left_out.add(CLASS)
+    return tuple(key for key in NARROWING if key not in left_out)
 
 
 def _dates() -> None:

@@ -35,6 +35,8 @@ SHEET_PX = 320
 TILE_PX = 720
 CARD_PX = 1200
 JPEG_QUALITY = 85
+#: Seconds a picture is kept; said as "6h", Streamlit would load pandas to read it.
+KEPT_S = 6 * 3600
 #: How strongly the map covers the picture on the Live page.
 TILE_OPACITY = 0.7
 #: RGB of a defect's outline, and of what sets it off.
@@ -132,12 +134,12 @@ def _or_none(render: Callable[[], str]) -> str | None:
         return None
 
 
-@st.cache_data(max_entries=1024, ttl="6h", show_spinner=False)
+@st.cache_data(max_entries=1024, ttl=KEPT_S, show_spinner=False)
 def _plain(image_key: str, edge_px: int) -> str:
     return _data_uri(_read(image_key, edge_px))
 
 
-@st.cache_data(max_entries=256, ttl="6h", show_spinner=False)
+@st.cache_data(max_entries=256, ttl=KEPT_S, show_spinner=False)
 def _overlaid(picture: Picture, edge_px: int, opacity: float) -> str:
     rgb = _read(picture.image_key, edge_px)
     heat = picture.heat
@@ -149,7 +151,7 @@ def _overlaid(picture: Picture, edge_px: int, opacity: float) -> str:
     )
 
 
-@st.cache_data(max_entries=512, ttl="6h", show_spinner=False)
+@st.cache_data(max_entries=512, ttl=KEPT_S, show_spinner=False)
 def _outlined(image_key: str, mask_key: str, edge_px: int) -> str:
     rgb = _read(image_key, edge_px)
     height, width = rgb.shape[:2]

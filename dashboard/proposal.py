@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: Seconds a mask is kept; said as "6h", Streamlit would load pandas to read it.
+KEPT_S = 6 * 3600
 #: A contour may leave the mask's edge by this share of the picture's longer edge.
 TOLERANCE = 0.002
 
@@ -79,7 +81,7 @@ def of_pixels(marked: NDArray[np.bool_], png: bytes | None = None) -> Proposal:
     return Proposal(png or encode_mask(marked), path, middle)
 
 
-@st.cache_data(max_entries=128, ttl="6h", show_spinner=False)
+@st.cache_data(max_entries=128, ttl=KEPT_S, show_spinner=False)
 def _of_map(
     map_key: str, low: float, high: float, threshold: float, height: int, width: int
 ) -> Proposal | None:
@@ -89,7 +91,7 @@ def _of_map(
     return of_pixels(marked) if marked.any() else None
 
 
-@st.cache_data(max_entries=64, ttl="6h", show_spinner=False)
+@st.cache_data(max_entries=64, ttl=KEPT_S, show_spinner=False)
 def _of_stored_mask(mask_key: str, height: int, width: int) -> Proposal:
     png = store().get(mask_key)
     return of_pixels(read_mask(png, height_px=height, width_px=width), png)

@@ -25,6 +25,8 @@ FRAMES_PER_CAMERA = 9
 RATE_WINDOW_S = 60
 #: Workers report a line's state every few seconds while they run.
 SILENCE_S = 30
+#: Seconds that counts are kept which no longer change.
+SETTLED_KEPT_S = 3600
 #: A batch older than this is committed: `recorded_at` is set just before.
 SETTLED = timedelta(minutes=2)
 
@@ -81,7 +83,7 @@ def counts_today(
     return inspections.sum_counts(lately) + _settled(session, place, line_id, day_start, settled)
 
 
-@st.cache_data(max_entries=64, ttl="1h", show_spinner=False)
+@st.cache_data(max_entries=64, ttl=SETTLED_KEPT_S, show_spinner=False)
 def _settled(
     _session: Session, place: str, line_id: int, day_start: datetime, until: datetime
 ) -> VerdictCounts:
@@ -115,7 +117,7 @@ def header(view: LineView, now: datetime) -> str:
 def trouble(view: LineView, now: datetime) -> str | None:
     """What keeps the line from being inspected, and what to do; None if nothing does."""
     if not view.has_model:
-        return "No model is active on this line: activate one with `linewatch model activate`"
+        return "No model is active on this line: an engineer teaches it on the page Teach a line"
     if view.status_at is None:
         return "No scoring worker has reported yet: start one with `linewatch worker`"
     silence_s = (now - view.status_at).total_seconds()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -35,6 +35,14 @@ class AuditFilter:
     until: datetime | None = None
 
 
+class EventNames(NamedTuple):
+    """By which events can be asked for."""
+
+    actor: str
+    action: str
+    subject: str
+
+
 def append(session: Session, *, actor: Actor, action: str, subject: str, **details: Any) -> None:
     """Add an event to the transaction of the change it tells of.
 
@@ -45,6 +53,13 @@ def append(session: Session, *, actor: Actor, action: str, subject: str, **detai
         details: what else to know; must be JSON.
     """
     session.add(AuditEvent(actor=actor.name, action=action, subject=subject, details=details))
+
+
+def newest_names(session: Session, *, limit: int) -> list[EventNames]:
+    """Who did what to what, in the newest events: without their details, of which some are long."""
+    query = select(AuditEvent.actor, AuditEvent.action, AuditEvent.subject)
+    newest = query.order_by(AuditEvent.id.desc()).limit(limit)
+    return [EventNames(*names) for names in session.execute(newest)]
 
 
 def list_events(

@@ -77,33 +77,6 @@ def add_class(session: Session, line: Line, name: str, *, actor: Actor) -> Defec
     return added
 
 
-def rename_class(
-    session: Session, line: Line, name: str, new_name: str, *, actor: Actor
-) -> DefectClass:
-    """Give a class another name; reviews that name it keep the name it had.
-
-    Raises:
-        Forbidden: if `actor` is no engineer.
-        NotFound: if the line does not offer it.
-        Conflict: if another class of the line has or had the new name.
-        ValueError: if the new name is empty or too long.
-    """
-    require(session, actor, Role.ENGINEER)
-    new_name = _clean(new_name)
-    lock(session, Line, line.id)
-    renamed = _get(session, line, name)
-    if new_name == name:
-        return renamed
-    if _find(session, line.id, new_name) is not None:
-        raise Conflict(
-            f"{line.name!r} has or had a defect class {new_name!r} already: choose another name"
-        )
-    renamed.name = new_name
-    session.flush()
-    _tell(session, actor, "renamed", line, defect_class=name, new_name=new_name)
-    return renamed
-
-
 def retire_class(session: Session, line: Line, name: str, *, actor: Actor) -> None:
     """Offer a class no more; reviews that name it keep it.
 

@@ -66,14 +66,13 @@ def _next_chunk(session: Session, wanted: Wanted, below: int | None) -> list[int
 
 def _dismiss_chunk(session: Session, wanted: Wanted, ids: list[int], reviewer: Actor) -> int:
     # Only those that still wait: the update takes the locks that single reviews take.
-    cleared = list(
-        session.scalars(
-            update(Inspection)
-            .where(Inspection.id.in_(ids), Inspection.queue == wanted.queue.value)
-            .values(queue=None)
-            .returning(Inspection.id)
-        )
+    clear = (
+        update(Inspection)
+        .where(Inspection.id.in_(ids), Inspection.queue == wanted.queue.value)
+        .values(queue=None)
+        .returning(Inspection.id, Inspection.camera_id)
     )
+    cleared = {row.id: row.camera_id for row in session.execute(clear)}
     if not cleared:
         return 0
     event = {
@@ -81,7 +80,10 @@ def _dismiss_chunk(session: Session, wanted: Wanted, ids: list[int], reviewer: A
         "decision": Decision.DISMISSED.value,
         "queue": wanted.queue.value,
     }
-    session.execute(insert(Review), [{**event, "inspection_id": each} for each in cleared])
+    rows = [
+        {**event, "inspection_id": each, "camera_id": camera} for each, camera in cleared.items()
+    ]
+    session.execute(insert(Review), rows)
     session.execute(delete(ReviewClaim).where(ReviewClaim.inspection_id.in_(cleared)))
     return len(cleared)
 

@@ -90,8 +90,8 @@ def record(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
     """Add a batch's verdicts; rows that are there already stay as they are.
 
     Args:
-        rows: one mapping per frame, with every column of Inspection but `id` and `queue`;
-            `lot_id` may be left out.
+        rows: one mapping per frame, with every column of Inspection but `id`, and `queue`, `label`
+            and `defect_class`, which people change; `lot_id` may be left out.
 
     Returns:
         How many rows were new.

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from db.tables import ModelVersion, SnapshotItem, SnapshotUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -57,6 +57,18 @@ def list_overviews(
     """A line's newest versions, newest first."""
     query = select(ModelVersion).where(ModelVersion.line_id == line.id)
     versions = list(session.scalars(query.order_by(ModelVersion.number.desc()).limit(limit)))
+    return _overviews(session, line, versions)
+
+
+def get_overview(session: Session, line: Line, version_id: int) -> VersionOverview:
+    """One version of a line; sqlalchemy.exc.NoResultFound if there is none."""
+    (found,) = _overviews(session, line, [session.get_one(ModelVersion, version_id)])
+    return found
+
+
+def _overviews(
+    session: Session, line: Line, versions: Sequence[ModelVersion]
+) -> list[VersionOverview]:
     counts = count_items(session, [one.snapshot_id for one in versions if one.snapshot_id])
     active = None
     if line.active_model_version_id is not None:
@@ -69,17 +81,6 @@ def list_overviews(
         )
         for one in versions
     ]
-
-
-def get_overview(session: Session, line: Line, version_id: int) -> VersionOverview:
-    """One version of a line; sqlalchemy.exc.NoResultFound if there is none."""
-    version = session.get_one(ModelVersion, version_id)
-    active = None
-    if line.active_model_version_id is not None:
-        active = session.get_one(ModelVersion, line.active_model_version_id).number
-    counts = count_items(session, [version.snapshot_id] if version.snapshot_id else [])
-    known = None if version.snapshot_id is None else counts.get(version.snapshot_id, {})
-    return VersionOverview(version, state_of(line, version, active), known)
 
 
 def state_of(line: Line, version: ModelVersion, active_number: int | None) -> VersionState:

@@ -73,6 +73,10 @@ class Outcome:
             return ReviewQueue.SECOND_OPINION.value
         return None
 
+    def confirmed(self, waits_in: str | None) -> Review | None:
+        """The review that counts while the inspection waits in that queue, or in none."""
+        return self.word if waits_in is None else None
+
     @property
     def word(self) -> Review | None:
         """The review that counts once the inspection waits in no queue."""
@@ -105,9 +109,13 @@ def standing(session: Session, inspection_id: int) -> list[Review]:
 
 def stands(review: type[Review] = Review) -> tuple[ColumnElement[bool], ...]:
     """Conditions on Review: it is a decision, and it was not undone."""
+    return review.decision != Decision.UNDO.value, was_not_undone(review)
+
+
+def was_not_undone(review: type[Review] = Review) -> ColumnElement[bool]:
+    """Condition on Review, which may be an undo itself."""
     later = aliased(Review)
-    undone = select(literal_column("1")).where(later.undoes_id == review.id).exists()
-    return review.decision != Decision.UNDO.value, ~undone
+    return ~select(literal_column("1")).where(later.undoes_id == review.id).exists()
 
 
 def confirmed(session: Session, inspection_id: int) -> Confirmed | None:
@@ -124,7 +132,7 @@ def confirmed(session: Session, inspection_id: int) -> Confirmed | None:
     ).one_or_none()
     if waits_in is None:
         raise NotFound(f"there is no inspection {inspection_id}")
-    word = outcome(standing(session, inspection_id)).word if waits_in.queue is None else None
+    word = outcome(standing(session, inspection_id)).confirmed(waits_in.queue)
     if word is None:
         return None
     is_defect = word.decision == Decision.DEFECT.value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from db import samples
 from db.access import require
@@ -18,12 +18,19 @@ from db.defect_classes import require_class
 from db.errors import Conflict, NotFound
 from db.inspections import unreviewed_queue
 from db.locking import lock
-from db.opinions import OF_SOMEBODY_ELSE, Confirmed, confirmed, outcome, standing, stands
+from db.opinions import (
+    LABELS,
+    OF_SOMEBODY_ELSE,
+    Confirmed,
+    confirmed,
+    outcome,
+    standing,
+    stands,
+)
 from db.tables import Decision, Inspection, Line, Review, ReviewClaim, ReviewQueue, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -33,11 +40,8 @@ __all__ = [
     "Confirmed",
     "add_review",
     "confirmed",
-    "count_decisions",
     "current_review",
     "current_reviews",
-    "history",
-    "latest_reviews",
     "undo",
 ]
 
@@ -82,6 +86,7 @@ def add_review(
         require_class(session, inspection.line_id, defect_class)
     review = Review(
         inspection_id=inspection_id,
+        camera_id=inspection.camera_id,
         reviewer=reviewer.name,
         decision=decision.value,
         defect_class=defect_class,
@@ -117,6 +122,7 @@ def undo(session: Session, review_id: int, *, reviewer: Actor) -> Review:
         raise Conflict(_not_current(session, undone, so_far[-1] if so_far else None))
     event = Review(
         inspection_id=inspection.id,
+        camera_id=inspection.camera_id,
         reviewer=reviewer.name,
         decision=Decision.UNDO.value,
         queue=inspection.queue,
@@ -129,14 +135,18 @@ def undo(session: Session, review_id: int, *, reviewer: Actor) -> Review:
 
 
 def _settle(session: Session, inspection: Inspection, reviews: list[Review]) -> None:
-    """Let the queue, the claim and the labelled frame follow from the reviews that stand."""
+    """Let queue, label, claim and the labelled frame follow from the reviews that stand."""
     wants_two = session.scalars(
         select(Line.needs_second_opinion).where(Line.id == inspection.line_id)
     ).one()
-    inspection.queue = outcome(reviews).queue(
+    weighed = outcome(reviews)
+    inspection.queue = weighed.queue(
         unreviewed_queue(inspection.verdict, inspection.audit_probability),
         needs_second_opinion=wants_two,
     )
+    word = weighed.confirmed(inspection.queue)
+    inspection.label = None if word is None else LABELS[word.decision].value
+    inspection.defect_class = None if word is None else word.defect_class
     session.execute(delete(ReviewClaim).where(ReviewClaim.inspection_id == inspection.id))
     session.flush()
     samples.refresh(session, inspection.id)
@@ -169,41 +179,6 @@ def current_reviews(session: Session, inspection_ids: Iterable[int]) -> dict[int
         .order_by(Review.id)
     )
     return {review.inspection_id: review for review in session.scalars(query)}
-
-
-def history(session: Session, inspection_id: int) -> list[Review]:
-    """Every event on an inspection, undoes included, oldest first."""
-    query = select(Review).where(Review.inspection_id == inspection_id)
-    return list(session.scalars(query.order_by(Review.id)))
-
-
-def latest_reviews(
-    session: Session, line_id: int, *, reviewer: str | None = None, limit: int = 20
-) -> list[Review]:
-    """A line's latest reviews not undone, newest first: what a person may want to undo."""
-    query = (
-        select(Review)
-        .join(Inspection, Inspection.id == Review.inspection_id)
-        .where(Inspection.line_id == line_id, *stands())
-    )
-    if reviewer is not None:
-        query = query.where(Review.reviewer == reviewer)
-    return list(session.scalars(query.order_by(Review.id.desc()).limit(limit)))
-
-
-def count_decisions(session: Session, line_id: int, since: datetime) -> dict[Decision, int]:
-    """How many reviews since a time, those undone left out, by decision.
-
-    DISMISSED is counted by itself: those were cleared, not reviewed.
-    """
-    query = (
-        select(Review.decision, func.count())
-        .join(Inspection, Inspection.id == Review.inspection_id)
-        .where(Inspection.line_id == line_id, Review.created_at >= since, *stands())
-        .group_by(Review.decision)
-    )
-    found = {row[0]: row[1] for row in session.execute(query)}
-    return {d: found.get(d.value, 0) for d in Decision if d is not Decision.UNDO}
 
 
 def _changed(inspection_id: int, now_current: Review | None) -> str:

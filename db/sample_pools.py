@@ -8,6 +8,7 @@ normal passes them for ever.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -54,6 +55,20 @@ def count_normals(session: Session, line_id: int) -> int:
     query = select(Sample.id).where(*_normal(line_id), Sample.duplicate_of_id.is_(None))
     counted = query.limit(MOST_NORMALS).subquery()
     return session.scalars(select(func.count()).select_from(counted)).one()
+
+
+def count_golden(session: Session, line_id: int) -> tuple[int, int]:
+    """How many goods and how many defects `golden_pool` has, up to its limits."""
+    query = (
+        select(Sample.label, func.count())
+        .where(*_usable(line_id, Side.GOLDEN), Sample.duplicate_of_id.is_(None))
+        .group_by(Sample.label)
+    )
+    counts: Counter[str] = Counter()
+    for label, number in session.execute(query):
+        counts[label] = number
+    goods, defects = counts[SampleLabel.GOOD.value], counts[SampleLabel.DEFECT.value]
+    return min(goods, MOST_GOLDEN_GOODS), min(defects, MOST_GOLDEN_DEFECTS)
 
 
 def golden_pool(session: Session, line_id: int) -> list[Sample]:

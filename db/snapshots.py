@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
@@ -14,8 +13,9 @@ from db import audit
 from db.access import require
 from db.errors import TooFewSamples
 from db.few_shot import few_shot_set
+from db.least_samples import Lack, Least, lacks, least_for
 from db.locking import lock
-from db.sample_pools import golden_pool, normal_pool
+from db.sample_pools import count_golden, count_normals, golden_pool, normal_pool
 from db.splitting import hash_share
 from db.tables import (
     DatasetSnapshot,
@@ -37,22 +37,6 @@ if TYPE_CHECKING:
 
 #: Share of the normals that thresholds come from, and no model is fitted on.
 HELD_OUT_SHARE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Least:
-    """How many samples of each use a snapshot must hold."""
-
-    #: Goods to fit and to calibrate on.
-    goods: int = 12
-    anomalies: int = 3
-    #: What champion and candidate are compared on.
-    golden_goods: int = 3
-    golden_defects: int = 1
-
-
-#: For a line's first model, which is compared with none and needs no defects.
-FIRST_MODEL = Least(anomalies=0, golden_goods=0, golden_defects=0)
 
 
 def take_snapshot(
@@ -95,6 +79,22 @@ def take_snapshot(
     return _store(session, line, rows, actor)
 
 
+def missing_for_retraining(
+    session: Session, line: Line, found: Sequence[FewShotSample]
+) -> list[Lack]:
+    """What `take_snapshot` would refuse a retraining with defects for now; nothing if it can run.
+
+    Args:
+        found: the line's few-shot set.
+    """
+    least = least_for(
+        is_compared=line.active_model_version_id is not None, learns_from_defects=True
+    )
+    anomalies = sum(one.why_not is None for one in found)
+    there = Least(count_normals(session, line.id), anomalies, *count_golden(session, line.id))
+    return lacks(least, there)
+
+
 def snapshot_items(
     session: Session, snapshot_id: int, *, use: SnapshotUse | None = None
 ) -> list[SnapshotItem]:
@@ -115,29 +115,11 @@ def _check(
     anomalies: Sequence[FewShotSample],
     golden: Sequence[Sample],
 ) -> None:
-    golden_defects = sum(one.label == SampleLabel.DEFECT.value for one in golden)
-    needs = (
-        ("good samples", least.goods, len(goods), "teach the line, or import some"),
-        ("confirmed defects", least.anomalies, len(anomalies), "review flagged parts"),
-        (
-            "good golden samples",
-            least.golden_goods,
-            len(golden) - golden_defects,
-            "review flagged and audit parts, of other lots too",
-        ),
-        (
-            "golden defects",
-            least.golden_defects,
-            golden_defects,
-            "confirm more defects, of other lots too",
-        ),
-    )
-    missing = [need for need in needs if need[2] < need[1]]
+    defects = sum(one.label == SampleLabel.DEFECT.value for one in golden)
+    there = Least(len(goods), len(anomalies), len(golden) - defects, defects)
+    missing = lacks(least, there)
     if missing:
-        texts = [
-            f"{wanted} {what} wanted, {there} there: {do}" for what, wanted, there, do in missing
-        ]
-        raise TooFewSamples(f"line {line!r}: {'; '.join(texts)}")
+        raise TooFewSamples(f"line {line!r}: {'; '.join(map(str, missing))}")
 
 
 def _held_out(goods: Sequence[Sample]) -> set[int]:

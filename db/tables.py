@@ -33,6 +33,8 @@ from db.types import Real, UtcDateTime
 BigId = BigInteger().with_variant(Integer, "sqlite")
 #: Of inspections: a PASS nobody was asked about, whose picture was kept.
 UNASKED_PICTURE = "verdict = 'PASS' AND audit_probability IS NULL AND image_key IS NOT NULL"
+#: Of inspections: a person is asked about it, or was.
+ASKED = "verdict IN ('REVIEW', 'REJECT') OR audit_probability IS NOT NULL"
 
 
 def utc_now() -> datetime:
@@ -341,6 +343,26 @@ class Inspection(Base):
             sqlite_where=text("queue IS NOT NULL"),
             postgresql_where=text("queue IS NOT NULL"),
         ),
+        # The quality page: confirmed words, counted from the index alone. It holds those only.
+        Index(
+            "ix_inspections_camera_id_recorded_at_labelled",
+            "camera_id",
+            "recorded_at",
+            "label",
+            "verdict",
+            "defect_class",
+            "audit_probability",
+            sqlite_where=text("label IS NOT NULL"),
+            postgresql_where=text("label IS NOT NULL"),
+        ),
+        # The thresholds of a version: the parts that people were asked about.
+        Index(
+            "ix_inspections_model_version_id_id_asked",
+            "model_version_id",
+            "id",
+            sqlite_where=text(ASKED),
+            postgresql_where=text(ASKED),
+        ),
         # Retention: the pictures that need not be kept, oldest first, and whether another row needs
         # one of the same bytes. They hold the kept pictures only.
         Index(
@@ -353,6 +375,7 @@ class Inspection(Base):
         kept("inspections", "map_key"),
         one_of("verdict", Verdict),
         one_of("queue", ReviewQueue),
+        one_of("label", SampleLabel),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -378,6 +401,10 @@ class Inspection(Base):
     #: The queue it waits in for a person; None: in none. It follows from the verdict, the audit
     #: draw and the reviews; `db.reviews` keeps it so.
     queue: Mapped[str | None] = mapped_column(String(16))
+    #: What `db.opinions.confirmed` says of it, with the defect's class; None: nothing. It follows
+    #: from the reviews as `queue` does.
+    label: Mapped[str | None] = mapped_column(String(16))
+    defect_class: Mapped[str | None] = mapped_column(String(64))
     #: Probability with which this PASS frame was drawn for blind review; None: not drawn.
     audit_probability: Mapped[float | None] = mapped_column(Real)
     #: Keys in the image store; None: not kept.
@@ -416,6 +443,8 @@ class Review(Base):
 
     __tablename__ = "reviews"
     __table_args__ = (
+        # The quality page: a camera's reviews of some days.
+        Index("ix_reviews_camera_id_created_at", "camera_id", "created_at"),
         kept("reviews", "mask_key"),
         one_of("decision", Decision),
         one_of("queue", ReviewQueue),
@@ -423,6 +452,8 @@ class Review(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"), index=True)
+    #: The inspection's.
+    camera_id: Mapped[int] = mapped_column(ForeignKey("cameras.id"))
     reviewer: Mapped[str] = mapped_column(String(128))
     decision: Mapped[str] = mapped_column(String(16))
     defect_class: Mapped[str | None] = mapped_column(String(64))
@@ -431,7 +462,7 @@ class Review(Base):
     #: The queue it was given in; None: outside of any.
     queue: Mapped[str | None] = mapped_column(String(16))
     undoes_id: Mapped[int | None] = mapped_column(ForeignKey("reviews.id"), unique=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
 
 class ReviewClaim(Base):

@@ -16,8 +16,8 @@ from db import audit, samples
 from db.access import require
 from db.errors import Conflict, NotFound
 from db.inserting import insert_if_absent
+from db.least_samples import FIRST_MODEL
 from db.locking import lock
-from db.snapshots import FIRST_MODEL
 from db.tables import (
     Line,
     Retraining,

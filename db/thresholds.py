@@ -12,23 +12,21 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from db import audit
 from db.access import require
 from db.errors import Conflict
 from db.inspections import unreviewed_queue
 from db.locking import lock
-from db.opinions import stands
 from db.tables import (
+    ASKED,
     Camera,
-    Decision,
     Inspection,
     Line,
     ModelVersion,
-    Review,
-    ReviewQueue,
     Role,
+    SampleLabel,
     ShadowVerdict,
     ThresholdChange,
     Verdict,
@@ -42,13 +40,11 @@ if TYPE_CHECKING:
 
     from db.access import Actor
 
-#: Newest reviews of a version that are looked through.
-MAX_JUDGED = 5000
+#: Newest parts of a version that people were asked about.
+MAX_JUDGED = 10_000
 #: Newest scores, judged or not.
 MAX_RECENT = 2000
 MAX_REASON_CHARS = 500
-#: Inspections nobody has said anything about, as far as they are counted.
-MAX_OPEN = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +75,8 @@ class _Drawn(NamedTuple):
     score: float
     verdict: str
     audit_probability: float | None
-    #: True: defective; False: good; None: no word that counts.
-    is_defective: bool | None
+    #: The word that counts; None: there is none.
+    label: str | None
     #: Whether the score is from the shadow, and the verdict another version's.
     is_shadow: bool = False
 
@@ -156,7 +152,7 @@ def score_sample(session: Session, version: ModelVersion) -> ScoreSample:
     Those of the frames it gave the verdict on, and of those it scored in the shadow before, which
     people were asked about because of the champion's verdict.
     """
-    drawn = _reviewed(session, version) + _open(session, version)
+    drawn = _asked(session, version)
     recent = _recent(session, version)
     shadow_drawn, shadow_recent = _shadowed(session, version)
     return ScoreSample(
@@ -172,7 +168,7 @@ def _judged(drawn: Iterable[_Drawn]) -> list[JudgedPart]:
     """
     drawn = [one for one in drawn if unreviewed_queue(one.verdict, one.audit_probability)]
     asked = Counter((one.is_shadow, one.verdict) for one in drawn)
-    labelled = [one for one in drawn if one.is_defective is not None]
+    labelled = [one for one in drawn if one.label is not None]
     answered = Counter((one.is_shadow, one.verdict) for one in labelled)
     parts = []
     for one in labelled:
@@ -181,48 +177,19 @@ def _judged(drawn: Iterable[_Drawn]) -> list[JudgedPart]:
         weight = asked[stratum] / answered[stratum]
         if is_audited:
             weight /= one.audit_probability or 1.0
-        parts.append(JudgedPart(one.score, bool(one.is_defective), weight, is_audited))
+        parts.append(JudgedPart(one.score, one.label == SampleLabel.DEFECT, weight, is_audited))
     return parts
 
 
-def _reviewed(session: Session, version: ModelVersion) -> list[_Drawn]:
-    """The version's newest reviewed inspections, one row each."""
+def _asked(session: Session, version: ModelVersion) -> list[_Drawn]:
+    """The version's newest inspections that people were asked about."""
     query = (
-        select(
-            Inspection.id,
-            Inspection.score,
-            Inspection.verdict,
-            Inspection.audit_probability,
-            Review.decision,
-            Inspection.queue,
-        )
-        .join(Review, Review.inspection_id == Inspection.id)
-        # Before the limit: those of busier lines must not push this one's out.
-        .where(*stands(), Inspection.model_version_id == version.id)
-        .order_by(Review.id.desc())
+        select(Inspection.score, Inspection.verdict, Inspection.audit_probability, Inspection.label)
+        .where(Inspection.model_version_id == version.id, text(f"({ASKED})"))
+        .order_by(Inspection.id.desc())
         .limit(MAX_JUDGED)
     )
-    return _newest_words(session, query, is_shadow=False)
-
-
-def _open(session: Session, version: ModelVersion) -> list[_Drawn]:
-    """The version's inspections that still wait for a first word."""
-    waiting = (
-        select(Inspection.score, Inspection.verdict, Inspection.audit_probability)
-        .where(
-            Inspection.line_id == version.line_id,
-            Inspection.queue.in_((ReviewQueue.FLAGGED.value, ReviewQueue.AUDIT.value)),
-            Inspection.model_version_id == version.id,
-        )
-        .order_by(Inspection.queue, Inspection.id.desc())
-        .limit(MAX_OPEN)
-    )
-    rows = session.execute(waiting)
-    return [
-        _Drawn(score, verdict, probability, None)
-        for score, verdict, probability in rows
-        if score is not None
-    ]
+    return _drawn(session, query, is_shadow=False)
 
 
 def _recent(session: Session, version: ModelVersion) -> list[float]:
@@ -246,52 +213,32 @@ def _recent(session: Session, version: ModelVersion) -> list[float]:
 def _shadowed(session: Session, version: ModelVersion) -> tuple[list[_Drawn], list[float]]:
     """What a candidate said in the shadow, newest first, and what people said of these frames."""
     newest = (
-        select(ShadowVerdict.frame_id, ShadowVerdict.score, ShadowVerdict.champion_verdict)
+        select(ShadowVerdict.frame_id, ShadowVerdict.score)
         .where(ShadowVerdict.model_version_id == version.id)
         .order_by(ShadowVerdict.id.desc())
         .limit(MAX_JUDGED)
     )
-    recent = [score for _, score, _ in session.execute(newest.limit(MAX_RECENT))]
+    recent = [score for _, score in session.execute(newest.limit(MAX_RECENT))]
     if not recent:
         return [], []
     shadow = newest.subquery()
-    standing = select(Review.id, Review.inspection_id, Review.decision).where(*stands()).subquery()
     query = (
-        select(
-            Inspection.id,
-            shadow.c.score,
-            Inspection.verdict,
-            Inspection.audit_probability,
-            standing.c.decision,
-            Inspection.queue,
-        )
-        .join(shadow, shadow.c.frame_id == Inspection.frame_id)
-        .outerjoin(standing, standing.c.inspection_id == Inspection.id)
+        select(shadow.c.score, Inspection.verdict, Inspection.audit_probability, Inspection.label)
+        .join(Inspection, Inspection.frame_id == shadow.c.frame_id)
         .where(
             Inspection.model_version_id.is_not(None),
             (Inspection.verdict != Verdict.PASS.value) | Inspection.audit_probability.is_not(None),
         )
-        .order_by(standing.c.id.desc())
     )
-    return _newest_words(session, query, is_shadow=True), recent
+    return _drawn(session, query, is_shadow=True), recent
 
 
-def _newest_words(
-    session: Session, query: Select[*tuple[Any, ...]], *, is_shadow: bool
-) -> list[_Drawn]:
-    """One row an inspection: a second opinion comes before the first, on which it stands."""
-    seen: dict[int, _Drawn] = {}
-    for inspection_id, score, verdict, probability, decision, queue in session.execute(query):
-        label = _label(decision, queue)
-        seen.setdefault(inspection_id, _Drawn(score, verdict, probability, label, is_shadow))
-    return list(seen.values())
-
-
-def _label(decision: str | None, queue: str | None) -> bool | None:
-    """What the newest word means: none while the inspection waits for another person's."""
-    if queue is not None or decision not in (Decision.DEFECT.value, Decision.GOOD.value):
-        return None
-    return decision == Decision.DEFECT.value
+def _drawn(session: Session, query: Select[*tuple[Any, ...]], *, is_shadow: bool) -> list[_Drawn]:
+    """What a query finds whose rows are a part's score, verdict, probability and label."""
+    return [
+        _Drawn(score, verdict, probability, label, is_shadow)
+        for score, verdict, probability, label in session.execute(query)
+    ]
 
 
 def _check(review: float, reject: float, reason: str) -> None:

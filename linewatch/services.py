@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import json
 import os
+import runpy
 import signal
 import socket
 import sys
@@ -226,7 +227,7 @@ def handed_down(loaded: Loaded) -> dict[str, str]:
 
 
 def run_dashboard(settings: Settings) -> NoReturn:
-    """Become the dashboard's process, so that signals reach it directly.
+    """Serve the dashboard from this process, so that signals reach it directly.
 
     Raises:
         PortInUse: if another program listens on its port.
@@ -237,11 +238,14 @@ def run_dashboard(settings: Settings) -> NoReturn:
     checked_engine(settings).dispose()
     address = f"http://{settings.dashboard_host}:{settings.dashboard_port}"
     click.echo(f"the dashboard is at {address}", err=True)
-    variables = dashboard_variables(settings)
-    command = dashboard_command(
+    os.environ.update(dashboard_variables(settings))
+    _, _, module, *arguments = dashboard_command(
         settings.dashboard_host, settings.dashboard_port, local_only=settings.login == "open"
     )
-    os.execve(command[0], command, os.environ | variables)  # noqa: S606 - our own program
+    sys.argv[1:] = arguments
+    # In this very process: what the checks above have loaded, the pages need too.
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.exit()
 
 
 def dashboard_variables(settings: Settings) -> dict[str, str]:

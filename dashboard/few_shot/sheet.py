@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import pictures
+from dashboard.contact_sheet import Pages, cell, pressable
 from dashboard.few_shot.reading import class_of
 from dashboard.few_shot.sample_card import open_card
 from dashboard.few_shot.words import BADGES
@@ -27,17 +28,17 @@ _PAGE = "few-shot-page"
 
 def show(view: FewShotView, chosen: Sequence[FewShotSample]) -> None:
     """One page of those that were chosen."""
-    pages = max(1, -(-len(chosen) // PER_PAGE))
-    page = min(int(st.session_state.get(_PAGE, 1)), pages)
-    on_page = chosen[PER_PAGE * (page - 1) : PER_PAGE * page]
+    pages = Pages(_PAGE, len(chosen), PER_PAGE)
+    on_page = chosen[pages.offset :][:PER_PAGE]
     for number, (name, group) in enumerate(groupby(on_page, class_of)):
         st.html(_heading(view, name))
         with st.container(key=f"few-shot-sheet-{number}"):
             for one in group:
-                _show_cell(one)
-    if pages > 1:
-        with st.container(key="sheet-pages", horizontal_alignment="center"):
-            st.pagination(pages, key=_PAGE)
+                pressable(
+                    f"frame-{one.id}", picture(one), f"Show defect {one.id}",
+                    key=f"few-shot-{one.id}", press=open_card, argument=one.id,
+                )  # fmt: skip
+    pages.show()
 
 
 def first_page() -> None:
@@ -54,26 +55,13 @@ def _heading(view: FewShotView, name: str) -> str:
     )
 
 
-def _show_cell(one: FewShotSample) -> None:
-    with st.container(key=f"press-frame-{one.id}"):
-        st.html(cell(one))
-        st.button(
-            f"Show defect {one.id}",
-            key=f"few-shot-{one.id}",
-            on_click=open_card,
-            args=(one.id,),
-            width="stretch",
-        )
-
-
-def cell(one: FewShotSample) -> str:
+def picture(one: FewShotSample) -> str:
     """A defect's picture, outlined, with a badge where the next training leaves it out."""
     uri = pictures.marked(one.image_key, one.mask_key)
-    image = f'<img decoding="sync" alt="" src="{uri}">' if uri else "<p>missing</p>"
     if one.why_not is None:
-        return f'<div class="lw-cell used">{image}</div>'
+        return cell(uri, "used")
     kind = {NotUsed.GOLDEN: "golden", NotUsed.REMOVED: "gone"}.get(one.why_not, "idle")
     badge = BADGES[one.why_not]
     if one.why_not is NotUsed.NEAR_DUPLICATE:
         badge += f" of {one.duplicate_of_id}"
-    return f'<div class="lw-cell {kind}">{image}<b>{badge}</b></div>'
+    return cell(uri, kind, f"<b>{badge}</b>")

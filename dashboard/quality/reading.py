@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard.quality.drift import SAMPLE, Reference, Scores
 from dashboard.quality.workload import Workload
-from db import inspections, quality
+from db import inspections, quality, review_work
 from db.model_versions import active_version
 from db.quality import Window
 from db.tables import ReviewQueue
@@ -132,9 +132,9 @@ def _people(
         waiting,
         quality.count_quarantined(_reads, line_id, camera_ids, windows),
         Workload(
-            quality.work_by_reviewer(_reads, camera_ids, windows),
-            quality.count_second_looks(_reads, camera_ids, windows),
-            quality.delays_s(_reads, camera_ids, windows),
+            review_work.work_by_reviewer(_reads, camera_ids, windows),
+            review_work.count_second_looks(_reads, camera_ids, windows),
+            review_work.delays_s(_reads, camera_ids, windows),
             waiting[ReviewQueue.DISAGREEMENT],
         ),
     )

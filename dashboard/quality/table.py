@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from html import escape
 from typing import TYPE_CHECKING
 
 from dashboard.markup import count
 from dashboard.quality.control import signal_words
 from dashboard.quality.words import NONE, percent
+from dashboard.spreadsheet import to_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import tzinfo
 
     from dashboard.quality.control import Control, Share, Subgroup
@@ -34,8 +33,6 @@ COLUMNS = {
     "upper_limit_percent": "UCL, %",
     "signal": "Signal",
 }
-#: A cell that begins with one of these would be run as a formula by a spreadsheet.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def period_rows(
@@ -86,33 +83,21 @@ def markup(rows: Sequence[dict[str, str]], share: Share) -> str:
 
 
 def periods_csv(rows: Sequence[dict[str, str]], share: Share) -> bytes:
-    """The table as CSV; UTF-8 with a mark, by which spreadsheets know it."""
+    """The table as CSV."""
     names = {column: column for column in COLUMNS}
     names["share_percent"] = f"{share.value.lower()}_percent"
-    return _csv(names.values(), (row.values() for row in rows))
+    return to_csv(names.values(), (row.values() for row in rows))
 
 
 def pareto_csv(rows: Sequence[ParetoRow]) -> bytes:
     """All classes with counts and shares, most frequent first."""
-    return _csv(
+    return to_csv(
         ("defect_class", "count", "share_percent", "cumulative_percent"),
         (
             (row.name, str(row.count), percent(row.share), percent(row.cumulative_share))
             for row in rows
         ),
     )
-
-
-def _csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(header)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
-    return out.getvalue().encode("utf-8-sig")
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_SIGNS) else cell
 
 
 def _kind(row: dict[str, str]) -> str:

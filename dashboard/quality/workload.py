@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from dashboard.markup import count
 from dashboard.quality.words import NONE, percent, plural, range_of, span
-from db.quality import DELAYS_READ
+from db.review_work import DELAYS_READ
 from models.statistics.intervals import wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.quality import ReviewerWork, SecondLooks
+    from db.review_work import ReviewerWork, SecondLooks
 
 #: Rows of people; the rest is one.
 NAMED = 8

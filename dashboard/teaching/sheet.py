@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import pictures
 from dashboard.actor import current_actor
 from dashboard.changing import change, show_told
+from dashboard.contact_sheet import Pages, cell, pressable
 from dashboard.database import explained, session
 from dashboard.markup import count, warning
 from dashboard.teaching.ending import ask_to_cancel
@@ -35,16 +36,12 @@ def _show(line: str, teaching_id: int) -> None:
         show_told()
         with session() as reads:
             counts = teachings.count_frames(reads, teaching_id)
-            pages = max(1, -(-(counts.kept + counts.thrown_out) // PER_PAGE))
-            page = min(int(st.session_state.get("sheet-page", 1)), pages)
-            frames = teachings.frames(
-                reads, teaching_id, offset=PER_PAGE * (page - 1), limit=PER_PAGE
-            )
+            pages = Pages("sheet-page", counts.kept + counts.thrown_out, PER_PAGE)
+            before = pages.offset
+            frames = teachings.frames(reads, teaching_id, offset=before, limit=PER_PAGE)
         _head(line, counts)
-        _cells(frames, PER_PAGE * (page - 1))
-        if pages > 1:
-            with st.container(key="sheet-pages", horizontal_alignment="center"):
-                st.pagination(pages, key="sheet-page")
+        _cells(frames, before)
+        pages.show()
 
 
 def _head(line: str, counts: teachings.Collection) -> None:
@@ -66,7 +63,7 @@ def _head(line: str, counts: teachings.Collection) -> None:
                         teachings.require_open(s, lines.get_line(s, line)),
                         actor=current_actor(),
                     ),
-                    "The training waits for a free trainer",
+                    "A training is asked for",
                 )
                 st.rerun()
 
@@ -74,26 +71,25 @@ def _head(line: str, counts: teachings.Collection) -> None:
 def _cells(frames: Sequence[Sample], before: int) -> None:
     with st.container(key="sheet"):
         for place, sample in enumerate(frames, start=before + 1):
-            with st.container(key=f"press-frame-{sample.id}"):
-                st.html(_cell(sample, place))
-                is_out = sample.removed_at is not None
-                st.button(
-                    f"Take back frame {place}" if is_out else f"Throw out frame {place}",
-                    key=f"frame-{sample.id}",
-                    on_click=_toggle,
-                    args=(sample.id, is_out),
-                    width="stretch",
-                )
+            is_out = sample.removed_at is not None
+            mark = "<b>Thrown out</b>" if is_out else ""
+            pressable(
+                f"frame-{sample.id}",
+                cell(
+                    pictures.sheet(sample.image_key),
+                    "out" if is_out else "in",
+                    f"{mark}<i>{place}</i>",
+                ),
+                f"Take back frame {place}" if is_out else f"Throw out frame {place}",
+                key=f"frame-{sample.id}",
+                press=_take_back if is_out else _throw_out,
+                argument=sample.id,
+            )
 
 
-def _toggle(sample_id: int, is_out: bool) -> None:
-    act = teachings.take_back if is_out else teachings.throw_out
-    change(lambda s: act(s, [sample_id], actor=current_actor()), "")
+def _throw_out(sample_id: int) -> None:
+    change(lambda s: teachings.throw_out(s, [sample_id], actor=current_actor()), "")
 
 
-def _cell(sample: Sample, place: int) -> str:
-    uri = pictures.sheet(sample.image_key)
-    image = f'<img decoding="sync" alt="" src="{uri}">' if uri else "<p>missing</p>"
-    is_out = sample.removed_at is not None
-    mark = "<b>Thrown out</b>" if is_out else ""
-    return f'<div class="lw-cell{" out" if is_out else ""}">{image}{mark}<i>{place}</i></div>'
+def _take_back(sample_id: int) -> None:
+    change(lambda s: teachings.take_back(s, [sample_id], actor=current_actor()), "")

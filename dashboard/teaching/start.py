@@ -36,11 +36,14 @@ DETECTORS = {
 
 def show_new_line(*, is_first: bool) -> None:
     """The form for a line that is not there yet."""
-    with st.form("new-line", border=False):
-        name = st.text_input("Name of the new line", key="new-line-name", max_chars=64)
-        pressed = st.form_submit_button(
-            "Add line", key="add-line", type="primary" if is_first else "secondary"
+    with st.container(key="teach-start"):
+        st.html(
+            f"<h3>{'Add the first line' if is_first else 'Add a line'}</h3>"
+            "<p>Give it the name that its cameras have in <code>linewatch.toml</code>.</p>"
         )
+        with st.form("new-line", border=False):
+            name = st.text_input("Name of the new line", key="new-line-name", max_chars=64)
+            pressed = st.form_submit_button("Add line", key="add-line", type="primary")
     if pressed and change(lambda s: _add(s, name.strip()), f"Line {name.strip()} is added"):
         st.session_state["teach-line"] = name.strip()
     if pressed:

@@ -1,7 +1,7 @@
 """What an engineer may do with a version: promote, activate, roll back, retire, each confirmed.
 
 The buttons follow from the version's state; whether the change is allowed is decided once more in
-its transaction, and the answer stands in the dialog.
+its transaction, and the answer stands on the page.
 """
 
 from __future__ import annotations
@@ -13,33 +13,20 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard.actor import current_actor
-from dashboard.changing import change
-from dashboard.markup import score_text, sentence, warning
+from dashboard.asking import Question, ask
+from dashboard.markup import score_text
 from db import lines, model_versions
 from db.model_overview import VersionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy.orm import Session
-
     from db.model_overview import VersionOverview
     from db.tables import Line, ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """A change that is made once it was confirmed."""
+class Action(Question):
+    """A change of a version, asked for once more."""
 
-    #: On the button; with the version's number it is the title of the dialog.
-    label: str
-    #: What it changes, for people; HTML.
-    text: str
-    #: What speaks against it.
-    caution: str | None
-    #: What the page says afterwards.
-    success: str
-    make: Callable[[Session], object]
     is_main: bool = False
 
 
@@ -79,43 +66,19 @@ def show(actions: list[Action], number: int) -> None:
     """Their buttons."""
     with st.container(key=f"actions-{number}", horizontal=True, horizontal_alignment="right"):
         for action in actions:
-            key = f"{action.label.lower().replace(' ', '-')}-{number}"
-            if st.button(action.label, key=key, type="primary" if action.is_main else "secondary"):
-                _confirm(action, number)
-
-
-def _confirm(action: Action, number: int) -> None:
-    st.dialog(f"{action.label}: version {number}", width="medium")(_ask)(action)
-
-
-def _ask(action: Action) -> None:
-    """The dialog's body; what became of the change is said on the page under it."""
-    st.html(f'<div class="lw-ask">{action.text}</div>')
-    if action.caution:
-        st.html(warning(sentence(action.caution)))
-    with st.container(key="ask-buttons", horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel", key="ask-cancel"):
-            st.rerun()
-        if st.button(
-            action.label,
-            key="ask-confirm",
-            type="primary",
-            on_click=_make,
-            args=(action,),
-        ):
-            st.rerun()
-
-
-def _make(action: Action) -> None:
-    change(action.make, action.success)
+            key = f"{action.confirm.lower().replace(' ', '-')}-{number}"
+            if st.button(
+                action.confirm, key=key, type="primary" if action.is_main else "secondary"
+            ):
+                ask(action)
 
 
 def _promote(line: str, version: ModelVersion, active: ModelVersion | None) -> Action:
     number = version.number
     return Action(
-        label="Promote",
+        title=f"Promote: version {number}",
+        confirm="Promote",
         text=_what_changes(line, version, active),
-        caution=None,
         success=f"Version {number} scores line {line} from the next batch on",
         make=lambda s: model_versions.promote(
             s, lines.get_line(s, line), number, actor=current_actor()
@@ -127,9 +90,9 @@ def _promote(line: str, version: ModelVersion, active: ModelVersion | None) -> A
 def _roll_back(line: str, version: ModelVersion, active: ModelVersion | None) -> Action:
     number = version.number
     return Action(
-        label="Roll back",
+        title=f"Roll back: version {number}",
+        confirm="Roll back",
         text=_what_changes(line, version, active),
-        caution=None,
         success=f"Rolled back: version {number} scores line {line} from the next batch on",
         make=lambda s: model_versions.activate(
             s, lines.get_line(s, line), number, actor=current_actor()
@@ -141,8 +104,10 @@ def _activate(
     line: str, version: ModelVersion, active: ModelVersion | None, caution: str | None
 ) -> Action:
     number = version.number
+    word = "Activate" if caution is None else "Activate anyway"
     return Action(
-        label="Activate" if caution is None else "Activate anyway",
+        title=f"{word}: version {number}",
+        confirm=word,
         text=_what_changes(line, version, active),
         caution=caution,
         success=f"Version {number} scores line {line} from the next batch on",
@@ -156,12 +121,12 @@ def _activate(
 def _retire(line: str, version: ModelVersion) -> Action:
     number = version.number
     return Action(
-        label="Retire",
+        title=f"Retire: version {number}",
+        confirm="Retire",
         text=(
             f"<p>Version {number} of line <b>{escape(line)}</b> will never score again. Its "
             "inspections and reports stay. <b>This cannot be taken back.</b></p>"
         ),
-        caution=None,
         success=f"Version {number} is retired",
         make=lambda s: model_versions.retire(
             s, lines.get_line(s, line), number, actor=current_actor()

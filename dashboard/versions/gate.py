@@ -48,7 +48,7 @@ def _reasons(gate: Mapping[str, Any]) -> str:
 
 def _table(gate: Mapping[str, Any], number: int) -> str:
     champion, candidate = gate.get("champion"), gate.get("candidate")
-    if candidate is None:
+    if candidate is None or not any((gate.get("golden") or {}).values()):
         return ""
     # The candidate had no number yet when it was judged.
     heads = [_head("Candidate", number)]
@@ -135,4 +135,4 @@ def _paired(gate: Mapping[str, Any]) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f} points"
+    return f"{100 * difference:+.1f} points".replace("-", "−")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.contact_sheet import pressable
 from dashboard.markup import count
 from db.model_overview import VersionState
 from db.tables import SnapshotUse
@@ -56,15 +57,14 @@ def show(
     shown = _shown(overviews, chosen)
     for overview in shown:
         number = overview.version.number
-        with st.container(key=f"press-version-{number}"):
-            st.html(_row(overview, zone, is_chosen=number == chosen))
-            st.button(
-                f"Show version {number}",
-                key=f"show-{number}",
-                on_click=choose,
-                args=(number,),
-                width="stretch",
-            )
+        pressable(
+            f"version-{number}",
+            _row(overview, zone, is_chosen=number == chosen),
+            f"Show version {number}",
+            key=f"show-{number}",
+            press=choose,
+            argument=number,
+        )
     if len(overviews) > FIRST_ROWS:
         st.toggle(f"Show all {len(overviews)} versions", key="all-versions")
 

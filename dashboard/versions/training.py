@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, tzinfo
 
+    from db.least_samples import Lack
     from db.tables import Retraining
 
 LOOK_AGAIN_S = 2
+#: A free trainer has begun by then: the schedule looks every half minute, and torch loads.
+PATIENCE_S = 60
 #: A step whose rate was watched for less says nothing about the time left.
 MIN_WATCHED_S = 4.0
 REASONS = {
@@ -51,12 +54,18 @@ class _Watched:
     since: float
 
 
-def show_running(line: str, line_id: int) -> None:
-    """The open training, refreshed by itself; the page is run again when it ends or begins."""
-    st.fragment(_running, run_every=LOOK_AGAIN_S)(line, line_id)
+def show_running(line: str, line_id: int, missing: Sequence[Lack] = ()) -> None:
+    """The open training, refreshed by itself; the page is run again when it ends or begins.
+
+    Args:
+        line: its name.
+        line_id: its number.
+        missing: what is missing before another one can run.
+    """
+    st.fragment(_running, run_every=LOOK_AGAIN_S)(line, line_id, missing)
 
 
-def _running(line: str, line_id: int) -> None:
+def _running(line: str, line_id: int, missing: Sequence[Lack]) -> None:
     with explained():
         with session() as reads:
             found = retrainings.open_retraining(reads, line_id)
@@ -68,13 +77,26 @@ def _running(line: str, line_id: int) -> None:
             st.rerun()
         if found is not None:
             st.html(card(found, utc_now(), time.monotonic()))
+        elif missing:
+            st.html(wanted(missing))
         if may(Role.ENGINEER):
-            _buttons(line, found)
+            _buttons(line, found, can_train=not missing)
 
 
-def _buttons(line: str, found: Retraining | None) -> None:
+def wanted(missing: Sequence[Lack]) -> str:
+    """What a retraining needs before it can run, and where it comes from."""
+    items = "".join(f"<li>{escape(str(lack))}</li>" for lack in missing)
+    return (
+        '<div class="lw-panel"><h3>Before a retraining can run</h3>'
+        f'<ul class="lw-reasons">{items}</ul></div>'
+    )
+
+
+def _buttons(line: str, found: Retraining | None, *, can_train: bool) -> None:
     if found is None:
-        st.button("Retrain now", key="retrain", on_click=_request, args=(line,))
+        st.button(
+            "Retrain now", key="retrain", on_click=_request, args=(line,), disabled=not can_train
+        )
     else:
         st.button(
             "Cancelling" if found.cancel_asked_at else "Cancel training",
@@ -90,25 +112,28 @@ def _request(line: str) -> None:
         lambda s: retrainings.request(
             s, lines.get_line(s, line), reason=RetrainingReason.PERSON, actor=current_actor()
         ),
-        "The training waits for a free trainer",
+        "A training is asked for",
     )
 
 
 def _cancel(retraining_id: int) -> None:
     change(
         lambda s: retrainings.ask_to_cancel(s, retraining_id, actor=current_actor()),
-        "The training ends at its next step; the line's model stays as it is",
+        "The training is asked to end; the line's model stays as it is",
     )
 
 
 def card(found: Retraining, now: datetime, clock: float) -> str:
     """An open training: what it does, how far it is, and how long it takes."""
     if found.state == RetrainingState.WAITING.value:
-        waited = duration((now - found.requested_at).total_seconds())
+        seconds = (now - found.requested_at).total_seconds()
+        advice = ""
+        if seconds > PATIENCE_S:
+            advice = " If none is running, start one with <code>linewatch trainer</code>."
         return (
             '<div class="lw-panel"><h3>Training <span class="lw-chip busy">waiting</span></h3>'
-            f"<p>{escape(found.detector)}, {_why(found)}. It has waited {waited} for a free "
-            "trainer: one is started with <code>linewatch trainer</code>.</p></div>"
+            f"<p>{escape(found.detector)}, {_why(found)} · {duration(seconds)} so far. It begins "
+            f"once a trainer is free.{advice}</p></div>"
         )
     share = min(1.0, found.done / found.total) if found.total else 0.0
     stage = escape(sentence(found.stage.replace("_", " "))) or "Beginning"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,10 +13,11 @@ import streamlit as st
 from dashboard.actor import current_actor, demand
 from dashboard.database import explained, session
 from dashboard.markup import count, date_and_time, notice
+from dashboard.spreadsheet import to_csv
 from dashboard.viewer import zone
 from db import audit
 from db.access import require
-from db.audit import AuditFilter
+from db.audit import AuditFilter, EventNames
 from db.tables import AuditEvent, Role
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ OFFERED_EVENTS = 1000
 EXPORT_EVENTS = 10_000
 #: The pages before this one, each as the number its events lie below.
 _BEFORE = "audit_before"
-#: A spreadsheet would run what begins with these.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def page() -> None:
@@ -40,7 +37,7 @@ def page() -> None:
         before: list[int] = st.session_state.setdefault(_BEFORE, [])
         with session() as reads:
             require(reads, current_actor(), Role.ADMIN)
-            offered = audit.list_events(reads, limit=OFFERED_EVENTS)
+            offered = audit.newest_names(reads, limit=OFFERED_EVENTS)
             only = _filters(offered)
             found = audit.list_events(
                 reads,
@@ -56,7 +53,7 @@ def page() -> None:
         _turn_pages(before, shown, has_older=len(found) > PAGE_EVENTS, only=only)
 
 
-def _filters(offered: list[AuditEvent]) -> AuditFilter:
+def _filters(offered: list[EventNames]) -> AuditFilter:
     with st.container(key="audit-filters"):
         who, what, on_what, since, until = st.columns(5)
     with who:
@@ -92,7 +89,9 @@ def _choice(label: str, values: Iterable[str]) -> str | None:
 
 
 def _day(label: str) -> date | None:
-    chosen = st.date_input(label, value=None, key=f"audit-{label}", on_change=_first_page)
+    chosen = st.date_input(
+        label, value=None, key=f"audit-{label}", on_change=_first_page, format="YYYY-MM-DD"
+    )
     return chosen if isinstance(chosen, date) else None
 
 
@@ -166,18 +165,20 @@ def _csv(only: AuditFilter) -> bytes:
     with session() as reads:
         require(reads, current_actor(), Role.ADMIN)
         events = audit.list_events(reads, limit=EXPORT_EVENTS, only=only)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(("id", "at_utc", "actor", "action", "subject", "details"))
-    for event in events:
-        details = json.dumps(event.details, ensure_ascii=False, sort_keys=True)
-        cells = (event.actor, event.action, event.subject, details)
-        writer.writerow((event.id, event.at.isoformat(), *(_harmless(cell) for cell in cells)))
-    return text.getvalue().encode()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_SIGNS) else cell
+    return to_csv(
+        ("id", "at_utc", "actor", "action", "subject", "details"),
+        (
+            (
+                str(event.id),
+                event.at.isoformat(),
+                event.actor,
+                event.action,
+                event.subject,
+                json.dumps(event.details, ensure_ascii=False, sort_keys=True),
+            )
+            for event in events
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.actor import demand
 from dashboard.changing import show_told
+from dashboard.choosing import choose_line
 from dashboard.database import explained, session
 from dashboard.few_shot import sheet
 from dashboard.few_shot.reading import FewShotView, class_of, read
@@ -19,10 +20,7 @@ from db import lines
 from db.tables import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from db.few_shot import FewShotSample
-    from db.tables import Line
 
 ALL_CLASSES = "All classes"
 ALL, USED, LEFT_OUT = "All", "Used next", "Left out"
@@ -32,9 +30,9 @@ def page() -> None:
     """The whole page."""
     with explained():
         with session() as reads:
-            line = _choose_line(lines.list_lines(reads))
+            every = lines.list_lines(reads)
+            line = choose_line(every, "few-shot-line", on_change=sheet.first_page)
             if line is None:
-                st.html(notice("No lines yet", "Add the first one with `linewatch line add NAME`."))
                 return
             view = read(reads, line)
         show_told()
@@ -48,17 +46,6 @@ def page() -> None:
             st.html(notice("Nothing to show", "No confirmed defect fits what was chosen above."))
         sheet.show(view, chosen)
         show_card(view)
-
-
-def _choose_line(every: Sequence[Line]) -> Line | None:
-    if len(every) < 2:
-        return every[0] if every else None
-    names = [line.name for line in every]
-    chosen = st.segmented_control(
-        "Line", names, default=names[0], required=True, key="few-shot-line", bind="query-params",
-        label_visibility="collapsed", on_change=sheet.first_page,
-    )  # fmt: skip
-    return every[names.index(str(chosen))]
 
 
 def summary(view: FewShotView) -> str:

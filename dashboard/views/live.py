@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.choosing import show_no_lines
 from dashboard.database import explained, session
-from dashboard.markup import clock_time, notice
+from dashboard.markup import clock_time
 from dashboard.tile import tile
 from dashboard.viewer import midnight, zone
 from dashboard.wall import header, read_line
@@ -38,7 +39,7 @@ def page() -> None:
 def _choose(every: list[Line]) -> list[Line]:
     """The line the viewer chose; the address keeps it, so that a screen can start with it."""
     if not every:
-        st.html(notice("No lines yet", "Add the first one with `linewatch line add NAME`."))
+        show_no_lines()
     if len(every) < 2:
         return every
     chosen = st.segmented_control(

@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard.actor import may
 from dashboard.changing import show_told
+from dashboard.choosing import choose_line
 from dashboard.database import explained, session
 from dashboard.markup import count, notice, sentence, warning
 from dashboard.versions import (
@@ -26,7 +27,7 @@ from dashboard.versions import (
     training,
 )
 from dashboard.viewer import zone
-from db import lines, model_overview, model_versions, retrainings, samples
+from db import few_shot, lines, model_overview, model_versions, retrainings, snapshots
 from db.defect_classes import list_classes
 from db.line_settings import LineSettings
 from db.model_overview import VersionState
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from dashboard.versions.thresholds import Known
+    from db.least_samples import Lack
     from db.model_overview import VersionOverview
     from db.tables import Line, Retraining, ThresholdChange
 
@@ -74,6 +76,8 @@ class LineModels:
     classes: Sequence[str]
     #: Confirmed defects that no snapshot has yet.
     waiting: int
+    #: What is missing before a retraining can run.
+    missing: Sequence[Lack]
     chosen: Chosen | None
 
 
@@ -81,10 +85,8 @@ def page() -> None:
     """The whole page."""
     with explained():
         with session() as reads:
-            every = lines.list_lines(reads)
-            line = _choose(every)
+            line = choose_line(lines.list_lines(reads), "models-line")
             if line is None:
-                st.html(notice("No lines yet", "Add the first one with `linewatch line add NAME`."))
                 return
             view = _read(reads, line)
         show_told()
@@ -95,22 +97,12 @@ def page() -> None:
         _foot(view)
 
 
-def _choose(every: Sequence[Line]) -> Line | None:
-    if len(every) < 2:
-        return every[0] if every else None
-    names = [line.name for line in every]
-    chosen = st.segmented_control(
-        "Line", names, default=names[0], required=True, key="models-line", bind="query-params",
-        label_visibility="collapsed",
-    )  # fmt: skip
-    return every[names.index(str(chosen))]
-
-
 def _read(reads: Session, line: Line) -> LineModels:
     overviews = model_overview.list_overviews(reads, line)
     active = None
     if line.active_model_version_id is not None:
         active = reads.get(ModelVersion, line.active_model_version_id)
+    defects = few_shot.few_shot_set(reads, line.id)
     return LineModels(
         line=line,
         settings=LineSettings.of(line),
@@ -118,7 +110,8 @@ def _read(reads: Session, line: Line) -> LineModels:
         overviews=overviews,
         trainings=retrainings.list_retrainings(reads, line.id, limit=LATEST_TRAININGS),
         classes=[known.name for known in list_classes(reads, line.id)],
-        waiting=samples.waiting_defects(reads, line.id),
+        waiting=few_shot.waiting_defects(reads, line.id, defects),
+        missing=snapshots.missing_for_retraining(reads, line, defects),
         chosen=_chosen(reads, line, overviews),
     )
 
@@ -162,7 +155,7 @@ def _header(view: LineModels) -> None:
     figures = [
         (scores, "scores the line"),
         (f"Version {beside.version.number}" if beside else "–", "in the shadow"),
-        (count(view.waiting), "confirmed defects to learn from"),
+        (count(view.waiting), "new defects to learn from"),
     ]
     cells = "".join(
         f'<div class="lw-figure"><b>{escape(value)}</b><span>{name}</span></div>'
@@ -186,7 +179,7 @@ def _versions(view: LineModels) -> None:
                 zone(),
             )
     with right:
-        training.show_running(view.line.name, view.line.id)
+        training.show_running(view.line.name, view.line.id, view.missing)
         st.html(training.latest(view.trainings, zone()))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.choosing import show_no_lines
 from dashboard.database import explained, session
 from dashboard.markup import count, notice
 from dashboard.quality import control, drift, pareto, rates, reading, svg, table, workload
@@ -68,7 +69,7 @@ def page() -> None:
     with explained(), session() as reads:
         every = lines.list_lines(reads)
         if not every:
-            st.html(notice("No lines yet", "Add the first one with `linewatch line add NAME`."))
+            show_no_lines()
             return
         choice = _choose(reads, [line.name for line in every])
         if choice is not None:
@@ -188,7 +189,7 @@ def _header(
         ("Parts per hour, mean", f"{parts / hours:,.0f}" if hours else NONE, False),
         ("Not inspected", count(counts.uninspected), bool(counts.uninspected)),
         ("Quarantined", count(quarantined), bool(quarantined)),
-        ("Dropped since the stream began", count(choice.scope.dropped), bool(choice.scope.dropped)),
+        ("Dropped in all", count(choice.scope.dropped), bool(choice.scope.dropped)),
     ]  # fmt: skip
     zone = choice.clock.zone
     start, end = (moment.astimezone(zone) for moment in (windows[0].start, windows[-1].end))

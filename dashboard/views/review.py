@@ -191,8 +191,8 @@ def _button(
 def _state(waiting: int) -> str:
     """How much there is to do, for whom it is stored, and what became of the last press."""
     here = deciding.place()
-    note = here.note
-    if note is None and here.look is not None and here.look.choosing_since is not None:
+    note, look = here.note, here.look
+    if note is None and look and look.choosing_since is not None and not look.is_drawing:
         note = "Which defect? Press its number"
     about = f"{count(waiting)} waiting · stored for {escape(current_actor().name)}"
     return f'<div class="lw-state">{warning(note) if note else ""}<p>{about}</p></div>'
@@ -200,7 +200,7 @@ def _state(waiting: int) -> str:
 
 def _show_empty(wanted: Wanted) -> None:
     queue = filters.QUEUE_NAMES[wanted.queue]
-    limits = "Filters are set: clear them to see more." if filters.is_narrowed() else ""
+    limits = "Filters are set: clear them to see more." if filters.is_narrowed(wanted.queue) else ""
     st.html(
         notice("Nothing to review", f"“{queue}”: new parts appear here by themselves. {limits}")
     )

@@ -16,6 +16,7 @@ from dashboard.markup import score_text
 from dashboard.teaching import collecting, sheet, start
 from dashboard.versions import actions, training
 from db import lines, model_overview, model_versions, teachings
+from db.model_overview import VersionState
 from db.tables import ModelVersion, Role, TeachingState
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from db.tables import Camera, Line, Retraining, Teaching
 
 STEPS = ("Choose", "Collect", "Look over", "Train", "Activate")
+ACTIVATE = 4
 #: Which step a teaching is at.
 AT = {
     TeachingState.COLLECTING.value: 1,
@@ -55,12 +57,17 @@ class Taught:
 
     @property
     def step(self) -> int:
-        """The place in STEPS."""
+        """The place in STEPS; beyond them once all is done."""
         if self.teaching is None:
             return 0
         if self.teaching.state == TeachingState.DONE.value and self.result is not None:
-            return 4
+            return len(STEPS) if self.is_active else ACTIVATE
         return AT.get(self.teaching.state, 0)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether what came of it gives the line's verdicts."""
+        return self.result is not None and self.result.state is VersionState.ACTIVE
 
 
 def page() -> None:
@@ -127,7 +134,7 @@ def _show(taught: Taught) -> None:
         sheet.show(line.name, teaching.id, taught.last)
     elif state == TeachingState.TRAINING.value:
         training.show_running(line.name, line.id)
-    elif taught.result is not None and taught.step == 4:
+    elif taught.result is not None and taught.step >= ACTIVATE:
         _result(taught, taught.result)
         with st.expander("Teach this line again", key="teach-again"):
             start.show(line.name, taught.cameras, has_model=taught.active is not None)
@@ -138,7 +145,7 @@ def _show(taught: Taught) -> None:
 def _result(taught: Taught, result: VersionOverview) -> None:
     """The model that came of it, and the press that lets it score."""
     version = result.version
-    is_active = taught.active is not None and taught.active.id == version.id
+    is_active = taught.is_active
     told = (
         "It gives the line's verdicts now."
         if is_active
@@ -153,7 +160,7 @@ def _result(taught: Taught, result: VersionOverview) -> None:
         f"<p>{told}</p></div>"
     )
     if is_active:
-        st.page_link(LIVE, label="See the verdicts on Live")
+        st.page_link(LIVE, label="See the verdicts on Live", width="content")
     else:
         actions.show(actions.of(taught.line, result, taught.active, taught.why_not), version.number)
 

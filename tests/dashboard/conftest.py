@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import cv2
 import numpy as np
 import pytest
 import streamlit as st
 import structlog
-from playwright.sync_api import expect, sync_playwright
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
@@ -36,6 +28,7 @@ from db.model_versions import activate, active_version, add_model_version
 from db.store import ImageStore
 from db.tables import Inspection, Line, Review, utc_now
 from models.maps import encode_map
+from tests.dashboard.serving import chromium, free_port, see, serving, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,11 +37,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
-CHROMIUM_FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-TIMEOUT_MS = 90_000
 REVIEW_FROM, REJECT_FROM = 1.0, 2.0
 MANIFEST = {
     "detector": "patchcore",
@@ -211,60 +199,28 @@ def html_of() -> Callable[[AppTest], str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no chromium on the path")
-        pytest.skip("there is no chromium on the path")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+    with chromium() as made:
         yield made
-        made.close()
 
 
 @pytest.fixture
 def address(plant: Plant, tmp_path: Path) -> Iterator[str]:
     """Where a dashboard of the plant is served."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(APP)]
-    options = [f"--server.port={port}", "--server.address=127.0.0.1"]
-    with (tmp_path / "dashboard.log").open("wb") as output:
-        server = subprocess.Popen([*command, *options], stdout=output, stderr=output)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the dashboard ended by itself"
-        try:
-            urlopen(url, timeout=2).close()  # noqa: S310 - our own server
-        except (URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the dashboard did not start within 60 s")
+    with serving(free_port(), tmp_path) as where:
+        yield where
 
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """An open Live page; nothing may fail in the browser while a test uses it."""
-    made = browser.new_page(viewport={"width": 1280, "height": 800})
-    made.set_default_timeout(TIMEOUT_MS)
-    expect.set_options(timeout=TIMEOUT_MS)
-    errors: list[str] = []
-    made.on("pageerror", lambda error: errors.append(str(error)))
-    made.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-    made.goto(address)
-    yield made
-    exceptions = made.locator('[data-testid="stException"]').count()
-    made.close()
-    assert errors == []
-    assert exceptions == 0
+    with watched(browser.new_page(viewport={"width": 1280, "height": 800})) as made:
+        made.goto(address)
+        yield made
+
+
+@pytest.fixture
+def review(queue: list[int], page: Page) -> Page:
+    """The Review page with the first card of a test's `queue`, looked at."""
+    page.get_by_role("link", name="Review").click()
+    see(page, queue[0])
+    return page

@@ -128,8 +128,8 @@ def test_the_export_holds_what_fits_and_no_formulas(
     tell("=1+1", "user.added", "user:x")
     monkeypatch.setattr(view, "current_actor", lambda: trusted("test"))
 
-    rows = list(csv.reader(view._csv(AuditFilter()).decode().splitlines()))
-    only = list(csv.reader(view._csv(AuditFilter(actor="anna")).decode().splitlines()))
+    rows = list(csv.reader(view._csv(AuditFilter()).decode("utf-8-sig").splitlines()))
+    only = list(csv.reader(view._csv(AuditFilter(actor="anna")).decode("utf-8-sig").splitlines()))
 
     assert rows[0] == ["id", "at_utc", "actor", "action", "subject", "details"]
     assert rows[1][2:] == ["'=1+1", "user.added", "user:x", "{}"]

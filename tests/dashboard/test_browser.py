@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.dashboard.serving import LOOK_MS, TARGET_PX, see
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -14,34 +16,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-#: Gloves: no target is smaller than this.
-TARGET_PX = 56
-#: deciding.MIN_LOOK_S, and what a busy machine takes to draw the card: a press that comes earlier
-#: was meant for the card before.
-LOOK_MS = 1000
-
 
 @pytest.fixture
 def queue(plant: Plant) -> list[int]:
     """Five flagged frames, newest first."""
     plant.add_line()
     return [plant.add_frame(2.0 + number / 4) for number in range(5)][::-1]
-
-
-@pytest.fixture
-def review(queue: list[int], page: Page) -> Page:
-    """The Review page with the first card, looked at."""
-    page.get_by_role("link", name="Review").click()
-    _see(page, queue[0])
-    return page
-
-
-def _see(page: Page, inspection: int) -> None:
-    """Wait for a card, and look at it as long as a person at least does."""
-    expect(page.locator(".lw-card")).to_have_attribute("data-card", str(inspection))
-    # The last button of the card: all the others are its own by now.
-    expect(page.locator(f".st-key-skip-{inspection}")).to_be_visible()
-    page.wait_for_timeout(LOOK_MS)
 
 
 def test_live_shows_a_new_frame_by_itself(plant: Plant, page: Page) -> None:
@@ -75,7 +55,7 @@ def test_live_comes_back_by_itself_after_the_database_was_away(plant: Plant, pag
 def test_keys_confirm_dismiss_and_undo(plant: Plant, queue: list[int], review: Page) -> None:
     for key, coming in (("d", queue[1]), ("g", queue[2]), ("z", queue[1]), ("u", queue[2])):
         review.keyboard.press(key)
-        _see(review, coming)
+        see(review, coming)
 
     assert plant.reviews() == [
         (queue[0], "defect", "operator"),
@@ -87,9 +67,9 @@ def test_keys_confirm_dismiss_and_undo(plant: Plant, queue: list[int], review: P
 
 def test_arrow_keys_walk_the_queue(plant: Plant, queue: list[int], review: Page) -> None:
     review.keyboard.press("ArrowRight")
-    _see(review, queue[1])
+    see(review, queue[1])
     review.keyboard.press("ArrowLeft")
-    _see(review, queue[0])
+    see(review, queue[0])
 
     assert plant.reviews() == []
 
@@ -99,7 +79,7 @@ def test_a_key_held_down_decides_once(plant: Plant, queue: list[int], review: Pa
         review.keyboard.down("d")  # the browser repeats it
         review.wait_for_timeout(25)
     review.keyboard.up("d")
-    _see(review, queue[1])
+    see(review, queue[1])
 
     assert plant.reviews() == [(queue[0], "defect", "operator")]
 
@@ -115,7 +95,7 @@ def test_keys_work_after_the_opacity_was_set(plant: Plant, queue: list[int], rev
     opacity = review.locator(".lw-heat").evaluate("image => getComputedStyle(image).opacity")
 
     review.keyboard.press("d")
-    _see(review, queue[1])
+    see(review, queue[1])
 
     assert float(opacity) > 0.8
     assert plant.reviews() == [(queue[0], "defect", "operator")]
@@ -127,7 +107,7 @@ def test_keys_work_after_a_camera_was_chosen(plant: Plant, queue: list[int], rev
     review.wait_for_timeout(2 * LOOK_MS)
 
     review.keyboard.press("g")
-    _see(review, queue[1])
+    see(review, queue[1])
 
     assert plant.reviews() == [(queue[0], "good", "operator")]
 
@@ -152,7 +132,7 @@ def test_review_comes_back_by_itself_after_the_database_was_away(
     with plant.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE gone RENAME TO lines")
 
-    _see(review, queue[1])
+    see(review, queue[1])
 
 
 def test_every_target_suits_a_glove(review: Page) -> None:

@@ -25,3 +25,25 @@ def test_no_module_of_the_dashboard_loads_torch_or_the_queue() -> None:
     loaded = set(done.stdout.split())
     assert {"dashboard", "streamlit", "cv2"} <= loaded
     assert not loaded & {"torch", "timm", "openvino", "redis", "rq"}
+
+
+def test_the_log_in_page_loads_neither_pandas_nor_the_pictures_tools() -> None:
+    program = "import sys; from dashboard import app; print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    loaded = set(done.stdout.split())
+    assert {"streamlit", "sqlalchemy"} <= loaded
+    assert not loaded & {"pandas", "cv2", "numpy"}
+
+
+def test_no_page_loads_pandas_to_read_how_long_something_is_kept() -> None:
+    program = "import sys; from dashboard import deciding, wall, pictures; print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert "pandas" not in done.stdout.split()

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 import time
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from sqlalchemy.orm import Session
 
 from dashboard.tickets import COOKIE, HEADER, ROUTE
@@ -22,8 +17,8 @@ from db import audit, users
 from db.access import trusted
 from db.login_sessions import session_user
 from db.tables import LoginSession, Role
-from linewatch.services import dashboard_command
 from tests.dashboard.identity_provider import CLIENT_ID, IdentityProvider
+from tests.dashboard.serving import TARGET_PX, TIMEOUT_MS, free_port, serving, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,28 +30,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM_FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-TIMEOUT_MS = 90_000
-TARGET_PX = 56
 ROOT = trusted("root")
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no chromium on the path")
-        pytest.skip("there is no chromium on the path")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
-        yield made
-        made.close()
 
 
 @pytest.fixture
@@ -73,43 +48,8 @@ def people(plant: Plant) -> Plant:
 def address(people: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where a dashboard is served to which people log in."""
     monkeypatch.setenv("LINEWATCH_LOGIN", "local")
-    port = free_port()
-    with serving(port, tmp_path):
-        yield f"http://127.0.0.1:{port}"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-@contextmanager
-def serving(port: int, folder: Path, *, local_only: bool = False) -> Iterator[None]:
-    """The dashboard, as `linewatch dashboard` starts it."""
-    command = dashboard_command("127.0.0.1", port, local_only=local_only)
-    with (folder / "dashboard.log").open("wb") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
-        yield
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the dashboard ended by itself"
-        try:
-            urlopen(url, timeout=2).close()  # noqa: S310 - our own server
-        except (URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the dashboard did not start within 60 s")
+    with serving(free_port(), tmp_path) as where:
+        yield where
 
 
 @pytest.fixture
@@ -117,7 +57,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser with no cookies."""
     made = browser.new_context(viewport={"width": 1280, "height": 800})
     made.set_default_timeout(TIMEOUT_MS)
-    expect.set_options(timeout=TIMEOUT_MS)
     yield made
     made.close()
 
@@ -125,13 +64,9 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext, address: str) -> Iterator[Page]:
     """The dashboard's address, opened; nothing may fail in the browser meanwhile."""
-    errors: list[str] = []
-    made = context.new_page()
-    made.on("pageerror", lambda error: errors.append(str(error)))
-    made.goto(address)
-    yield made
-    assert errors == []
-    assert made.locator('[data-testid="stException"]').count() == 0
+    with watched(context.new_page(), refusals=True) as made:
+        made.goto(address)
+        yield made
 
 
 def log_in(page: Page, name: str, password: str = PASSWORD) -> None:

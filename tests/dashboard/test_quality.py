@@ -16,9 +16,12 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from dashboard.quality import reading
+from db.access import trusted
+from db.defect_classes import add_class
 from db.lines import get_line, get_or_add_camera
 from db.model_versions import active_version
-from db.tables import Inspection, Line, ModelVersion, Review, Verdict
+from db.reviews import add_review
+from db.tables import Decision, Inspection, Line, ModelVersion, Review, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +78,7 @@ def month(plant: Plant) -> Plant:
             parts.append(part)
             if part["verdict"] != "PASS" or part["audit_probability"]:
                 words.append(_word(rng, part, is_defect=is_defect))
+                part |= {"label": words[-1]["decision"], "defect_class": words[-1]["defect_class"]}
         session.execute(insert(Inspection), parts)
         session.execute(insert(Review), words)
     return plant
@@ -89,6 +93,8 @@ def _part(rng: np.random.Generator, score: float) -> dict[str, Any]:
         "score": score,
         "verdict": verdict.value,
         "audit_probability": 0.05 if is_audited else None,
+        "label": None,
+        "defect_class": None,
     }
 
 
@@ -97,6 +103,7 @@ def _word(rng: np.random.Generator, part: dict[str, Any], *, is_defect: bool) ->
     named = CLASSES[int(rng.integers(25) ** 0.5)] if is_defect else None
     return {
         "inspection_id": part["id"],
+        "camera_id": part["camera_id"],
         "reviewer": "ana",
         "decision": "defect" if is_defect else "good",
         "defect_class": named,
@@ -308,15 +315,15 @@ def test_names_from_data_are_no_html(plant: Plant, open_page: Opener, html_of: R
     plant.add_line()
     inspection = plant.add_frame(2.5)
     with Session(plant.engine) as session, session.begin():
-        session.add(
-            Review(
-                inspection_id=inspection,
-                reviewer="<i>eve</i>",
-                decision="defect",
-                defect_class="<img src=x>",
-            )
+        line = get_line(session, "press")
+        add_class(session, line, "<img src=x>", actor=trusted("test"))
+        add_review(
+            session,
+            inspection,
+            Decision.DEFECT,
+            reviewer=trusted("<i>eve</i>"),
+            defect_class="<img src=x>",
         )
-        session.execute(update(Inspection).values(queue=None))
 
     page = open_page("quality")
 

@@ -3,87 +3,38 @@
 from __future__ import annotations
 
 import csv
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from sqlalchemy import select, update
+from playwright.sync_api import expect
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.tables import Inspection, Review
+from db.access import trusted
+from db.defect_classes import add_class
+from db.lines import get_line
+from db.reviews import add_review
+from db.tables import Decision, Inspection
+from tests.dashboard.serving import TARGET_PX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
     from tests.dashboard.conftest import Plant
 
 pytestmark = pytest.mark.slow
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
-CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
-TIMEOUT_MS = 90_000
-TARGET_PX = 56
 #: What the page takes to redraw its parts one after the other.
 SETTLE_MS = 1000
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no chromium on the path")
-        pytest.skip("there is no chromium on the path")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def address(plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Where a dashboard of the plant is served, with days from midnight in UTC."""
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days from midnight in UTC."""
     monkeypatch.setenv("LINEWATCH_SHIFT_STARTS", '["00:00", "12:00"]')
     monkeypatch.setenv("LINEWATCH_PLANT_TIMEZONE", "UTC")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(APP)]
-    options = [f"--server.port={port}", "--server.address=127.0.0.1"]
-    with (tmp_path / "dashboard.log").open("wb") as output:
-        server = subprocess.Popen([*command, *options], stdout=output, stderr=output)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the dashboard ended by itself"
-        try:
-            urlopen(url, timeout=2).close()  # noqa: S310 - our own server
-        except (URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the dashboard did not start within 60 s")
 
 
 @pytest.fixture
@@ -100,33 +51,16 @@ def week(plant: Plant) -> Plant:
     with Session(plant.engine) as session, session.begin():
         rejected = select(Inspection.id).where(Inspection.verdict == "REJECT").limit(1)
         frame = session.scalars(rejected).one()
-        session.add(
-            Review(inspection_id=frame, reviewer="ana", decision="defect", defect_class="dent")
-        )
-        session.execute(update(Inspection).where(Inspection.id == frame).values(queue=None))
+        add_class(session, get_line(session, "press"), "dent", actor=trusted("test"))
+        ana = trusted("ana")
+        add_review(session, frame, Decision.DEFECT, reviewer=ana, defect_class="dent")
     return plant
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A browser's page on the dashboard; nothing may fail in it while a test uses it."""
-    made = browser.new_page(viewport={"width": 1024, "height": 768})
-    made.set_default_timeout(TIMEOUT_MS)
-    expect.set_options(timeout=TIMEOUT_MS)
-    errors: list[str] = []
-    made.on("pageerror", lambda error: errors.append(str(error)))
-    made.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-    made.goto(address)
-    yield made
-    exceptions = made.locator('[data-testid="stException"]').count()
-    made.close()
-    assert errors == []
-    assert exceptions == 0
 
 
 @pytest.fixture
 def quality(week: Plant, page: Page) -> Page:
     """The Quality page of that week."""
+    page.set_viewport_size({"width": 1024, "height": 768})
     page.get_by_role("link", name="Quality").click()
     expect(page.locator(".lw-quality")).to_be_visible()
     expect(page.locator(".st-key-quality-card-table")).to_be_visible()

@@ -15,6 +15,7 @@ from db.lines import get_line
 from db.masks import read_mask
 from db.reviews import confirmed
 from db.tables import Review
+from tests.dashboard.serving import LOOK_MS, see
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-#: deciding.MIN_LOOK_S, and what a busy machine takes to draw the card.
-LOOK_MS = 1000
 CLASSES = ("crack", "dent", "scratch")
 
 
@@ -41,27 +40,12 @@ def queue(plant: Plant) -> list[int]:
 
 
 @pytest.fixture
-def review(queue: list[int], page: Page) -> Page:
-    """The Review page with the first card, looked at."""
-    page.get_by_role("link", name="Review").click()
-    see(page, queue[0])
-    return page
-
-
-@pytest.fixture
 def other_window(queue: list[int], browser: Browser, address: str) -> Iterator[Page]:
     """A second browser window, of which nothing is open yet."""
     context = browser.new_context()
     made = context.new_page()
     yield made
     context.close()
-
-
-def see(page: Page, inspection: int) -> None:
-    """Wait for a card, and look at it as long as a person at least does."""
-    expect(page.locator(".lw-card")).to_have_attribute("data-card", str(inspection))
-    expect(page.locator(f".st-key-unsure-{inspection}")).to_be_visible()
-    page.wait_for_timeout(LOOK_MS)
 
 
 def stored(plant: Plant) -> list[tuple[int, str, str | None, bool]]:

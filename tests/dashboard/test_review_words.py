@@ -355,6 +355,20 @@ def test_filters_narrow_the_queue_and_can_be_cleared(
     assert "3 waiting" in html_of(page)
 
 
+def test_a_filter_that_a_queue_does_not_have_is_not_counted_there(
+    plant: Plant, queue: list[int], open_page: Opener, html_of: Reader
+) -> None:
+    page = open_page("review")
+    page.session_state["filter_high"] = 0.5
+    flagged = html_of(page.run())
+    page.session_state["queue"] = ReviewQueue.AUDIT
+    audit = html_of(page.run())
+
+    assert "Filters are set: clear them" in flagged
+    assert "Nothing to review" in audit
+    assert "Filters are set" not in audit
+
+
 def test_dismissing_says_how_many_and_that_they_do_not_count(
     plant: Plant, queue: list[int], open_page: Opener, html_of: Reader
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.orm import Session
 
+from dashboard.views.users import PER_PAGE
 from db import audit, users
 from db.access import trusted
 from db.tables import Role, utc_now
@@ -92,3 +93,19 @@ def test_a_user_is_disabled_and_enabled(people: Plant, open_page: Opener, html_o
     with Session(people.engine) as session:
         actions = [event.action for event in audit.list_events(session, subject="user:otto")]
     assert actions == ["user.enabled", "user.disabled", "user.added"]
+
+
+def test_many_users_come_in_pages(people: Plant, open_page: Opener) -> None:
+    with Session(people.engine) as session, session.begin():
+        for number in range(PER_PAGE):
+            users.add_user(session, f"user {number:02}", Role.OPERATOR, actor=ROOT)
+
+    page = open_page("users")
+    first = [box.label for box in page.selectbox]
+    page.session_state["users-page"] = 2
+    page.run()
+    second = [box.label for box in page.selectbox]
+
+    assert len(first) == PER_PAGE
+    assert first[0] == "Role of anna"
+    assert second == ["Role of user 10", "Role of user 11"]

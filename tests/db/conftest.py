@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 from uuid_utils.compat import uuid7
 
 from db.access import trusted
 from db.lines import add_line, get_or_add_camera
 from db.model_versions import activate, add_model_version
+from db.opinions import confirmed
+from db.tables import Inspection
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
     from sqlalchemy.orm import Session
 
     from db.tables import Line
@@ -63,6 +67,15 @@ def add_plant(session: Session) -> Callable[..., Plant]:
     return add
 
 
+def settle(session: Session, inspection_id: int) -> None:
+    """Let an inspection's label follow from reviews that a test has written by itself."""
+    word = confirmed(session, inspection_id)
+    inspection = session.get_one(Inspection, inspection_id, populate_existing=True)
+    inspection.label = None if word is None else word.label.value
+    inspection.defect_class = None if word is None else word.defect_class
+    session.flush()
+
+
 @pytest.fixture
 def plant(add_plant: Callable[..., Plant]) -> Plant:
     """The line `press` with cameras `left` and `right`, and version 1 active."""
@@ -99,3 +112,24 @@ def make_row(plant: Plant) -> RowMaker:
         }
 
     return make
+
+
+@pytest.fixture
+def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are executed, with their parameters."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def plan(session: Session, statement: str, parameters: Any) -> str:
+    """How SQLite goes about a statement; PostgreSQL plans by size, and here tables are empty."""
+    if session.get_bind().dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by the size of the table, and this one is empty")
+    query = f"EXPLAIN QUERY PLAN {statement}"
+    return "\n".join(row[-1] for row in session.connection().exec_driver_sql(query, parameters))

@@ -39,6 +39,15 @@ def test_events_of_one_subject_can_be_asked_for(session: Session) -> None:
     assert [e.subject for e in audit.list_events(session, subject="test:b")] == ["test:b"]
 
 
+def test_the_newest_events_name_what_can_be_asked_for(session: Session) -> None:
+    for subject in "abc":
+        audit.append(session, actor=trusted("anna"), action="test.done", subject=f"test:{subject}")
+
+    names = audit.newest_names(session, limit=2)
+
+    assert names == [("anna", "test.done", "test:c"), ("anna", "test.done", "test:b")]
+
+
 def test_an_event_without_an_actor_is_refused(session: Session) -> None:
     with pytest.raises(ValueError, match="needs an actor"):
         audit.append(session, actor=trusted(" "), action="test.done", subject="test:a")

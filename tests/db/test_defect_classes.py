@@ -11,7 +11,6 @@ from db.access import Actor, trusted
 from db.defect_classes import (
     add_class,
     list_classes,
-    rename_class,
     reorder,
     retire_class,
     set_classes,
@@ -61,8 +60,6 @@ def test_a_class_there_already_is_a_conflict(session: Session, three: Plant) -> 
 def test_a_name_must_be_one(session: Session, three: Plant, name: str) -> None:
     with pytest.raises(ValueError, match="1 to 64 characters"):
         add_class(session, three.line, name, actor=EVE)
-    with pytest.raises(ValueError, match="1 to 64 characters"):
-        rename_class(session, three.line, "dent", name, actor=EVE)
 
 
 def test_a_retired_class_is_offered_no_more_and_may_come_back_at_the_end(
@@ -77,19 +74,6 @@ def test_a_retired_class_is_offered_no_more_and_may_come_back_at_the_end(
     add_class(session, three.line, "crack", actor=EVE)
 
     assert names(session, three) == ["scratch", "dent", "crack"]
-
-
-def test_a_class_is_renamed_unless_another_one_has_or_had_the_name(
-    session: Session, three: Plant
-) -> None:
-    retire_class(session, three.line, "crack", actor=EVE)
-
-    rename_class(session, three.line, "dent", "bump", actor=EVE)
-    rename_class(session, three.line, "scratch", "scratch", actor=EVE)
-
-    assert names(session, three) == ["scratch", "bump"]
-    with pytest.raises(Conflict, match="has or had a defect class 'crack'"):
-        rename_class(session, three.line, "bump", "crack", actor=EVE)
 
 
 def test_the_order_is_changed_as_a_whole(session: Session, three: Plant) -> None:
@@ -116,16 +100,14 @@ def test_a_whole_list_adds_retires_and_reorders_what_differs(
 
 def test_every_change_is_told(session: Session, plant: Plant) -> None:
     add_class(session, plant.line, "crack", actor=EVE)
-    rename_class(session, plant.line, "crack", "split", actor=EVE)
-    reorder(session, plant.line, ["split"], actor=EVE)
-    retire_class(session, plant.line, "split", actor=EVE)
+    reorder(session, plant.line, ["crack"], actor=EVE)
+    retire_class(session, plant.line, "crack", actor=EVE)
 
-    told = [(e.actor, e.action, e.details) for e in audit.list_events(session, limit=4)][::-1]
+    told = [(e.actor, e.action, e.details) for e in audit.list_events(session, limit=3)][::-1]
     assert told == [
         ("eve", "defect_class.added", {"defect_class": "crack"}),
-        ("eve", "defect_class.renamed", {"defect_class": "crack", "new_name": "split"}),
-        ("eve", "defect_class.reordered", {"order": ["split"]}),
-        ("eve", "defect_class.retired", {"defect_class": "split"}),
+        ("eve", "defect_class.reordered", {"order": ["crack"]}),
+        ("eve", "defect_class.retired", {"defect_class": "crack"}),
     ]
 
 
@@ -134,7 +116,6 @@ def test_classes_are_for_engineers(session: Session, three: Plant) -> None:
     anna = Actor("anna")
     changes: list[Callable[[], object]] = [
         lambda: add_class(session, three.line, "burr", actor=anna),
-        lambda: rename_class(session, three.line, "dent", "bump", actor=anna),
         lambda: retire_class(session, three.line, "dent", actor=anna),
         lambda: reorder(session, three.line, ["dent", "crack", "scratch"], actor=anna),
         lambda: set_classes(session, three.line, ["dent"], actor=anna),

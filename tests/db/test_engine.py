@@ -73,8 +73,8 @@ def test_a_reader_does_not_hold_up_a_writer(engine: Engine) -> None:
 
 
 def test_references_are_enforced(session: Session) -> None:
-    insert = text("INSERT INTO reviews (inspection_id, reviewer, decision, created_at)"
-                  " VALUES (77, 'anna', 'good', '2026-03-02 12:00:00')")  # fmt: skip
+    insert = text("INSERT INTO reviews (inspection_id, camera_id, reviewer, decision, created_at)"
+                  " VALUES (77, 7, 'anna', 'good', '2026-03-02 12:00:00')")  # fmt: skip
 
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         session.execute(insert)

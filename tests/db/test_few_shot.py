@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 from db import samples
 from db.access import trusted
 from db.few_shot import NotUsed, few_shot_set, waiting_defects
-from db.snapshots import Least, take_snapshot
+from db.least_samples import Least
+from db.snapshots import take_snapshot
 from db.tables import SampleLabel, SampleSource, Side
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
@@ -19,9 +19,10 @@ from db import inspections
 from db.errors import NotFound
 from db.inspections import VerdictCounts
 from db.tables import Inspection, ModelVersion, Verdict, utc_now
+from tests.db.conftest import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
 
     from conftest import Plant, RowMaker
@@ -326,30 +327,9 @@ def test_the_rate_is_that_of_the_window(
     assert rates == {"left": pytest.approx(31 / 30), "right": 0.0}
 
 
-@pytest.fixture
-def statements(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are executed, with their parameters."""
-    seen: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        seen.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(engine, "before_cursor_execute", note)
-
-
-def plan(session: Session, statement: str, parameters: Any) -> str:
-    """How SQLite goes about a statement."""
-    query = f"EXPLAIN QUERY PLAN {statement}"
-    return "\n".join(row[-1] for row in session.connection().exec_driver_sql(query, parameters))
-
-
 def test_the_live_page_reads_the_index_and_sorts_no_more_than_a_batch(
     session: Session, plant: Plant, statements: list[tuple[str, Any]]
 ) -> None:
-    if session.get_bind().dialect.name != "sqlite":
-        pytest.skip("PostgreSQL plans by the size of the table, and this one is empty")
     inspections.latest_by_camera(session, plant.line_id)
     latest = plan(session, *statements[-1])
     inspections.counts_by_camera(session, plant.line_id, utc_now())

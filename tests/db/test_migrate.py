@@ -5,18 +5,21 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import MetaData, inspect, select, text
+from sqlalchemy.orm import Session
 
-from db import migrate
+from db import migrate, opinions
 from db.engine import check as check_connection
 from db.engine import make_engine
 from db.errors import DatabaseUnavailable, SchemaOutdated
-from db.tables import Base
+from db.tables import Base, Inspection, Review
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,3 +179,70 @@ def test_rows_that_refer_to_nothing_stop_a_migration(tmp_path: Path) -> None:
 
     with pytest.raises(DatabaseUnavailable, match="1 rows of table 'cameras' refer to rows"):
         migrate.upgrade(f"sqlite:///{file}")
+
+
+@pytest.fixture
+def released(empty_database_url: str, own_engine: Engine) -> Engine:
+    """A database as 0001 left it, with parts that were reviewed."""
+    migrate.upgrade(empty_database_url, "0001")
+    base = MetaData()
+    base.reflect(own_engine)
+    line, camera, inspections, reviews = (
+        base.tables[name] for name in ("lines", "cameras", "inspections", "reviews")
+    )
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    #: By part: each review's decision, the class, and the place of the review that it takes back.
+    said = [
+        [("defect", "dent", None)],
+        [("good", None, None), ("defect", "stain", None)],
+        [("good", None, None), ("defect", "dent", None), ("undo", None, 1)],
+        [("good", None, None), ("undo", None, 0)],
+        [("dismissed", None, None)],
+        [],
+    ]
+    with own_engine.begin() as connection:
+        connection.execute(
+            line.insert(), {"id": 1, "name": "a", "description": "", "created_at": at,
+                            "audit_rate": 0.01, "frames_waiting": 0, "frames_pending": 0},
+        )  # fmt: skip
+        counts = {"frames_pushed": 0, "frames_dropped": 0, "frames_uninspected": 0}
+        connection.execute(
+            camera.insert(), {"id": 7, "line_id": 1, "name": "top", "created_at": at, **counts}
+        )
+        number = 0
+        for part, words in enumerate(said, start=1):
+            frame: UUID | str = UUID(int=part)
+            if own_engine.dialect.name == "sqlite":  # which knows no such type
+                frame = UUID(int=part).hex
+            row = {
+                "id": part, "frame_id": frame, "line_id": 1, "camera_id": 7,
+                "sequence": part, "captured_at": at, "recorded_at": at, "verdict": "REJECT",
+                "awaits_review": not words or words[-1][2] == 0,
+            }  # fmt: skip
+            connection.execute(inspections.insert(), row)
+            first = number + 1
+            for decision, defect_class, undone in words:
+                number += 1
+                row = {
+                    "id": number, "inspection_id": part, "reviewer": "ana", "decision": decision,
+                    "defect_class": defect_class, "created_at": at,
+                    "undoes_id": None if undone is None else first + undone,
+                }  # fmt: skip
+                connection.execute(reviews.insert(), row)
+    return own_engine
+
+
+def test_what_was_reviewed_before_keeps_its_word_and_its_camera(released: Engine) -> None:
+    migrate.upgrade(released.url.render_as_string(hide_password=False))
+
+    with Session(released) as session:
+        found = session.scalars(select(Inspection).order_by(Inspection.id)).all()
+        labels = [(one.label, one.defect_class) for one in found]
+        words = [opinions.confirmed(session, one.id) for one in found]
+        cameras = set(session.scalars(select(Review.camera_id)))
+    assert labels == [
+        ("defect", "dent"), ("defect", "stain"), ("good", None), (None, None), (None, None),
+        (None, None),
+    ]  # fmt: skip
+    assert labels == [(w.label.value, w.defect_class) if w else (None, None) for w in words]
+    assert cameras == {7}

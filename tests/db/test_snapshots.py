@@ -12,8 +12,9 @@ from uuid_utils.compat import uuid7
 from db import samples
 from db.access import Actor, trusted
 from db.errors import Conflict, Forbidden, TooFewSamples
+from db.least_samples import FIRST_MODEL, Least
 from db.sample_pools import normal_pool
-from db.snapshots import FIRST_MODEL, Least, snapshot_items, take_snapshot
+from db.snapshots import snapshot_items, take_snapshot
 from db.tables import (
     DatasetSnapshot,
     Sample,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 ANNA = trusted("anna")
 GOOD, DEFECT = SampleLabel.GOOD, SampleLabel.DEFECT
+FEW = Least(golden_goods=3, golden_defects=1)
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_every_frame_has_its_use(
     copy.duplicate_of_id = copy.id - 5
     samples.remove(session, add().id, actor=ANNA, reason="blurred")
 
-    snapshot = take_snapshot(session, plant.line, actor=ANNA)
+    snapshot = take_snapshot(session, plant.line, actor=ANNA, least=FEW)
     session.commit()
 
     items = snapshot_items(session, snapshot.id)
@@ -100,10 +102,10 @@ def test_the_same_list_is_the_same_snapshot_and_another_has_another_hash(
     session: Session, plant: Plant, fill: Callable[..., None], add: Callable[..., Sample]
 ) -> None:
     fill()
-    first = take_snapshot(session, plant.line, actor=ANNA)
-    again = take_snapshot(session, plant.line, actor=trusted("ben"))
+    first = take_snapshot(session, plant.line, actor=ANNA, least=FEW)
+    again = take_snapshot(session, plant.line, actor=trusted("ben"), least=FEW)
     add()
-    later = take_snapshot(session, plant.line, actor=ANNA)
+    later = take_snapshot(session, plant.line, actor=ANNA, least=FEW)
 
     assert again.id == first.id
     assert later.id != first.id
@@ -132,7 +134,7 @@ def test_a_snapshot_stays_whatever_becomes_of_its_samples(
     session: Session, plant: Plant, fill: Callable[..., None]
 ) -> None:
     fill()
-    snapshot = take_snapshot(session, plant.line, actor=ANNA)
+    snapshot = take_snapshot(session, plant.line, actor=ANNA, least=FEW)
     before = [(i.sample_id, i.use, i.label) for i in snapshot_items(session, snapshot.id)]
 
     for sample in session.scalars(select(Sample)).all():
@@ -179,7 +181,8 @@ def test_too_few_are_counted_with_what_to_do_and_nothing_is_stored(
     message = str(caught.value)
     assert "12 good samples wanted, 3 there: teach the line, or import some" in message
     assert "3 confirmed defects wanted, 0 there" in message
-    assert "1 golden defects wanted, 0 there" in message
+    assert "10 good golden samples wanted, 0 there" in message
+    assert "3 golden defects wanted, 0 there: confirm more defects" in message
     assert session.scalar(select(func.count()).select_from(SnapshotItem)) == 0
     with pytest.raises(TooFewSamples, match="100 good samples wanted"):
         take_snapshot(session, plant.line, actor=ANNA, least=Least(goods=100))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from db import audit, inspections, thresholds
 from db.access import Actor, trusted
@@ -20,6 +20,7 @@ from db.tables import (
     ThresholdChange,
 )
 from db.users import add_user
+from tests.db.conftest import plan, settle
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -49,10 +50,17 @@ def inspect(session: Session, row: dict[str, object]) -> int:
 
 def judge(session: Session, inspection_id: int, decision: str, queue: str | None = None) -> Review:
     """A review as db.reviews leaves it behind."""
-    review = Review(inspection_id=inspection_id, reviewer="otto", decision=decision)
+    inspection = session.get_one(Inspection, inspection_id)
+    inspection.queue = queue
+    review = Review(
+        inspection_id=inspection_id,
+        camera_id=inspection.camera_id,
+        reviewer="otto",
+        decision=decision,
+    )
     session.add(review)
-    session.execute(update(Inspection).where(Inspection.id == inspection_id).values(queue=queue))
     session.flush()
+    settle(session, inspection_id)
     return review
 
 
@@ -147,7 +155,13 @@ def test_the_newest_word_not_undone_counts(
     judge(session, first, "good")
     taken_back = judge(session, second, "good")
     session.add(
-        Review(inspection_id=second, reviewer="otto", decision="undo", undoes_id=taken_back.id)
+        Review(
+            inspection_id=second,
+            camera_id=taken_back.camera_id,
+            reviewer="otto",
+            decision="undo",
+            undoes_id=taken_back.id,
+        )
     )
     judge(session, second, "defect")
     judge(session, third, "defect")
@@ -186,6 +200,17 @@ def test_reviews_of_other_versions_take_no_place(
     session.commit()
 
     assert len(thresholds.score_sample(session, version).judged) == 1
+
+
+def test_parts_are_found_by_the_index_of_their_version(
+    session: Session, version: ModelVersion, statements: list[tuple[str, Any]]
+) -> None:
+    thresholds.score_sample(session, version)
+
+    of_version = next(each for each in statements if "audit_probability IS NOT NULL" in each[0])
+    found = plan(session, *of_version)
+    index = "ix_inspections_model_version_id_id_asked (model_version_id=?)"
+    assert found == f"SEARCH inspections USING INDEX {index}"
 
 
 def test_a_candidate_has_its_scores_from_the_shadow(

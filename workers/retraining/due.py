@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from db.active_scores import pass_scores
+from db.least_samples import Least
 from db.retrainings import has_news, last_finished, open_retraining
 from db.samples import few_shot_set, waiting_defects
 from db.tables import ModelVersion, RetrainingReason, RetrainingState
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 #: After one that failed or was cancelled, nothing starts by itself for so long.
 PAUSE_AFTER_FAILURE = timedelta(hours=1)
-#: Defects to learn from; fewer teach a model nothing.
-MIN_ANOMALIES = 3
 #: Of each camera so many scores are compared: the version's first, and the latest.
 DRIFT_WINDOW = 500
 
@@ -59,7 +58,7 @@ def detector_for(session: Session, line: Line) -> str:
     good parts.
     """
     usable = sum(one.why_not is None for one in few_shot_set(session, line.id))
-    if usable >= MIN_ANOMALIES:
+    if usable >= Least().anomalies:
         return "bgad"
     return session.get_one(ModelVersion, line.active_model_version_id).detector
 

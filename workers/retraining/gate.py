@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from db.least_samples import Least
 from models.metrics import image_auroc
 from models.statistics.intervals import clopper_pearson_interval
 from models.statistics.paired import compare_escapes
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: With fewer golden frames than these, nothing can be said: one good part more or less would
-#: move the false-reject rate by more than five points, one defect the escape rate by twenty.
-MIN_GOOD = 10
-MIN_DEFECTS = 3
+MIN_GOOD, MIN_DEFECTS = Least().golden_goods, Least().golden_defects
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from db import retrainings
 from db.errors import DbError
+from db.least_samples import least_for
 from db.retrainings import MACHINE
-from db.snapshots import Least, snapshot_items, take_snapshot
+from db.snapshots import snapshot_items, take_snapshot
 from db.tables import Line, RetrainingState
 from models.artifact import manifest_sha256
 from models.errors import ArtifactError, ModelError
@@ -25,8 +26,7 @@ from models.training import TrainingSet, train_on
 from workers.errors import RetrainingCancelled, RetrainingGivenUp, WorkerError
 from workers.labelling import complete_samples
 from workers.recording import commit_patiently
-from workers.retraining.due import MIN_ANOMALIES
-from workers.retraining.gate import MIN_DEFECTS, MIN_GOOD, GateReport, compare, not_compared
+from workers.retraining.gate import GateReport, compare, not_compared
 from workers.retraining.judging import Entrant, judge
 from workers.retraining.material import Material, materialize
 from workers.retraining.registering import register
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from workers.retraining.task import Champion, Task
 
 log = structlog.get_logger()
-
-#: Goods to fit and to calibrate on; fewer teach a model nothing.
-MIN_NORMALS = 12
 
 
 def run_retraining(
@@ -111,12 +108,8 @@ class _Run:
     def _snapshot(self) -> int:
         self._tell("snapshot", 0, 1)
         task = self._task
-        is_compared = task.champion is not None
-        least = Least(
-            goods=MIN_NORMALS,
-            anomalies=MIN_ANOMALIES if task.learns_from_defects else 0,
-            golden_goods=MIN_GOOD if is_compared else 0,
-            golden_defects=MIN_DEFECTS if is_compared else 0,
+        least = least_for(
+            is_compared=task.champion is not None, learns_from_defects=task.learns_from_defects
         )
 
         def take(session: Session) -> int:

@@ -26,6 +26,34 @@ KEPT_PICTURES = {
     "ix_reviews_mask_key": ("reviews", "mask_key", "mask_key IS NOT NULL"),
     "ix_quarantine_image_key": ("quarantine", "image_key", "image_key IS NOT NULL"),
 }
+#: New indexes of inspections: name -> (columns, condition).
+OF_INSPECTIONS = {
+    "ix_inspections_line_id_queue_id_open": (["line_id", "queue", "id"], "queue IS NOT NULL"),
+    "ix_inspections_camera_id_recorded_at_labelled": (
+        ["camera_id", "recorded_at", "label", "verdict", "defect_class", "audit_probability"],
+        "label IS NOT NULL",
+    ),
+    "ix_inspections_model_version_id_id_asked": (
+        ["model_version_id", "id"],
+        "verdict IN ('REVIEW', 'REJECT') OR audit_probability IS NOT NULL",
+    ),
+}
+#: The last review that stands counts.
+LABEL_REVIEWED = """
+UPDATE inspections SET label = word.decision, defect_class = word.defect_class
+FROM reviews AS word
+WHERE word.inspection_id = inspections.id AND inspections.queue IS NULL
+AND word.decision IN ('good', 'defect') AND word.id = (
+    SELECT max(said.id) FROM reviews AS said
+    WHERE said.inspection_id = inspections.id AND said.decision <> 'undo'
+    AND NOT EXISTS (SELECT 1 FROM reviews AS undo WHERE undo.undoes_id = said.id)
+)
+"""
+NAME_CAMERAS = """
+UPDATE reviews SET camera_id =
+    (SELECT camera_id FROM inspections WHERE inspections.id = reviews.inspection_id)
+"""
+LABELS = "label IN ('good', 'defect')"
 QUEUES = "queue IN ('flagged', 'audit', 'second_opinion', 'disagreement')"
 
 
@@ -51,7 +79,16 @@ def upgrade() -> None:
     _extend_model_versions()
     with op.batch_alter_table("reviews") as reviews:
         reviews.add_column(sa.Column("queue", sa.String(length=16), nullable=True))
+        reviews.add_column(sa.Column("camera_id", sa.Integer(), nullable=True))
         reviews.create_check_constraint(op.f("ck_reviews_queue"), QUEUES)
+        reviews.create_foreign_key(
+            op.f("fk_reviews_camera_id_cameras"), "cameras", ["camera_id"], ["id"]
+        )
+    op.execute(sa.text(NAME_CAMERAS))
+    with op.batch_alter_table("reviews") as reviews:
+        reviews.alter_column("camera_id", nullable=False)
+    op.drop_index("ix_reviews_created_at", "reviews")
+    op.create_index("ix_reviews_camera_id_created_at", "reviews", ["camera_id", "created_at"])
     with op.batch_alter_table("users") as users:
         users.add_column(
             sa.Column("failed_logins", sa.Integer(), nullable=False, server_default="0")
@@ -78,9 +115,13 @@ def downgrade() -> None:
     with op.batch_alter_table("users") as users:
         for name in ("last_login_at", "locked_until", "failed_logins"):
             users.drop_column(name)
+    op.drop_index("ix_reviews_camera_id_created_at", "reviews")
     with op.batch_alter_table("reviews") as reviews:
         reviews.drop_constraint(op.f("ck_reviews_queue"), type_="check")
+        reviews.drop_constraint(op.f("fk_reviews_camera_id_cameras"), type_="foreignkey")
+        reviews.drop_column("camera_id")
         reviews.drop_column("queue")
+    op.create_index("ix_reviews_created_at", "reviews", ["created_at"])
     with op.batch_alter_table("model_versions") as versions:
         versions.drop_constraint(
             op.f("fk_model_versions_snapshot_id_dataset_snapshots"), type_="foreignkey"
@@ -114,7 +155,10 @@ def _extend_inspections() -> None:
     with op.batch_alter_table("inspections") as inspections:
         inspections.add_column(sa.Column("lot_id", sa.String(length=128), nullable=True))
         inspections.add_column(sa.Column("queue", sa.String(length=16), nullable=True))
+        inspections.add_column(sa.Column("label", sa.String(length=16), nullable=True))
+        inspections.add_column(sa.Column("defect_class", sa.String(length=64), nullable=True))
         inspections.create_check_constraint(op.f("ck_inspections_queue"), QUEUES)
+        inspections.create_check_constraint(op.f("ck_inspections_label"), LABELS)
     op.execute(sa.text("UPDATE inspections SET queue = 'flagged' WHERE awaits_review"))
     op.execute(
         sa.text(
@@ -123,19 +167,17 @@ def _extend_inspections() -> None:
             "(SELECT 1 FROM reviews WHERE reviews.inspection_id = inspections.id)"
         )
     )
+    op.execute(sa.text(LABEL_REVIEWED))
     with op.batch_alter_table("inspections") as inspections:
         inspections.drop_column("awaits_review")
-    op.create_index(
-        "ix_inspections_line_id_queue_id_open",
-        "inspections",
-        ["line_id", "queue", "id"],
-        sqlite_where=sa.text("queue IS NOT NULL"),
-        postgresql_where=sa.text("queue IS NOT NULL"),
-    )
+    for name, (columns, condition) in OF_INSPECTIONS.items():
+        there = sa.text(condition)
+        op.create_index(name, "inspections", columns, sqlite_where=there, postgresql_where=there)
 
 
 def _shrink_inspections() -> None:
-    op.drop_index("ix_inspections_line_id_queue_id_open", "inspections")
+    for name in OF_INSPECTIONS:
+        op.drop_index(name, "inspections")
     with op.batch_alter_table("inspections") as inspections:
         inspections.add_column(
             sa.Column("awaits_review", sa.Boolean(), nullable=False, server_default=sa.false())
@@ -147,9 +189,10 @@ def _shrink_inspections() -> None:
     )
     with op.batch_alter_table("inspections") as inspections:
         inspections.alter_column("awaits_review", server_default=None)
-        inspections.drop_constraint(op.f("ck_inspections_queue"), type_="check")
-        inspections.drop_column("queue")
-        inspections.drop_column("lot_id")
+        for name in ("label", "queue"):
+            inspections.drop_constraint(op.f(f"ck_inspections_{name}"), type_="check")
+        for name in ("defect_class", "label", "queue", "lot_id"):
+            inspections.drop_column(name)
     op.create_index(
         "ix_inspections_line_id_id_verdict_awaiting",
         "inspections",

@@ -13,7 +13,8 @@ from dashboard.quality import control, rates, table, words, workload
 from dashboard.quality.control import Share, Subgroup
 from dashboard.quality.workload import Workload
 from db.inspections import VerdictCounts
-from db.quality import DELAYS_READ, ReviewedParts, ReviewerWork, SecondLooks, Window
+from db.quality import ReviewedParts, Window
+from db.review_work import DELAYS_READ, ReviewerWork, SecondLooks
 from db.tables import ReviewQueue, SampleLabel, Verdict
 from models.statistics.pareto import pareto
 

@@ -59,7 +59,7 @@ def test_a_line_is_taught_from_frames_to_an_active_model(
     expect(page.locator(".lw-title h2")).to_have_text("15 frames stay")
 
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.locator(".lw-panel")).to_contain_text("for a free trainer")
+    expect(page.locator(".lw-panel")).to_contain_text("once a trainer is free")
     _train(plant)
 
     expect(page.locator(".lw-panel").first).to_contain_text("Version 1 is trained")

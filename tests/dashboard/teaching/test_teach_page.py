@@ -207,13 +207,15 @@ def test_from_training_to_verdicts(
     page.button(key="activate-1").click().run()
     page.button(key="ask-confirm").click().run()
 
-    assert "for a free trainer" in waiting
+    assert "It begins once a trainer is free." in waiting
     assert "Version 1 is trained" in trained
     assert "A person looks from 1.250, parts are rejected from 2.500" in trained
     with Session(plant.engine) as session:
         active = active_version(session, "press")
     assert active is not None
     assert "It gives the line&#x27;s verdicts now" in html_of(page).replace("'", "&#x27;")
+    assert '<li class="now"><b>5</b>Activate</li>' in trained
+    assert '<li class="done"><b>5</b>Activate</li>' in html_of(page)
     assert state(plant) == "done"
     assert "start-teaching" in keys(page), "it can be taught again"
 

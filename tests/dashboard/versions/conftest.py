@@ -158,11 +158,13 @@ def _add_snapshot(session: Session, line: Line, number: int) -> int:
         ("held_out", "good", 6),
         ("anomaly", "defect", 4 * number),
         ("golden", "good", 5),
+        ("golden", "defect", 1),
     ):
         for _ in range(count):
             sample = Sample(
                 line_id=line.id, frame_id=uuid7(), source="import", label=label,
                 image_key="ab/cd.png", side="golden" if use == "golden" else "training",
+                signature=b"s",
             )  # fmt: skip
             session.add(sample)
             session.flush()
@@ -214,7 +216,7 @@ def _add_frames(session: Session, line: Line, count: int) -> None:
     scores = np.abs(rng.normal(0.8, 0.45, count)) + np.where(is_defective, 1.5, 0.0)
     audited = rng.random(count) < 0.05
     began = utc_now() - timedelta(days=5)
-    rows, answers = [], []
+    rows = []
     for place, score in enumerate(scores.tolist()):
         verdict = "REJECT" if score >= REJECT else "REVIEW" if score >= REVIEW else "PASS"
         is_audited = bool(verdict == "PASS" and audited[place])
@@ -228,17 +230,18 @@ def _add_frames(session: Session, line: Line, count: int) -> None:
                 "model_version_id": version.id, "sequence": place, "captured_at": at,
                 "recorded_at": at, "score_ms": 12.0, "score": score, "verdict": verdict,
                 "queue": queue, "audit_probability": 0.05 if is_audited else None,
+                "label": ("defect" if is_defective[place] else "good") if is_judged else None,
             }
         )  # fmt: skip
-        if is_judged:
-            answers.append((rows[-1]["frame_id"], bool(is_defective[place])))
     session.execute(insert(Inspection), rows)
-    query = select(Inspection.frame_id, Inspection.id).where(Inspection.line_id == line.id)
-    ids = {row.frame_id: row.id for row in session.execute(query)}
+    judged = select(Inspection).where(Inspection.line_id == line.id, Inspection.label.is_not(None))
     reviews = [
-        {"inspection_id": ids[frame], "reviewer": "otto", "decision": "defect" if bad else "good"}
-        for frame, bad in answers
-    ]
+        {
+            "inspection_id": one.id, "camera_id": one.camera_id, "reviewer": "otto",
+            "decision": one.label,
+        }
+        for one in session.scalars(judged)
+    ]  # fmt: skip
     session.execute(insert(Review), reviews)
     _add_shadow(session, line, rows[-SHADOW["frames"] :])
 

@@ -27,6 +27,17 @@ def test_a_comparison_that_was_not_possible_gives_its_reason_escaped() -> None:
     assert "<table" not in html
 
 
+def test_without_golden_frames_there_is_nothing_to_tabulate() -> None:
+    gate = {
+        "reasons": ["the golden set has 0 good parts"],
+        "golden": {"good": 0, "defects": 0},
+        "champion": None,
+        "candidate": {"number": None},
+    }
+
+    assert "<table" not in report(gate, 1, has_passed=None)
+
+
 def test_a_first_model_stands_alone_and_unknown_figures_are_dashes() -> None:
     unknown = {"count": 0, "of": 0, "rate": None, "lower": None, "upper": None}
     known = {"count": 1, "of": 40, "rate": 0.025, "lower": 0.001, "upper": 0.132}

@@ -90,7 +90,7 @@ def test_a_slider_moves_the_estimates_and_saving_keeps_it(plant: Plant, models: 
 
 def test_a_training_is_asked_for_and_cancelled(plant: Plant, models: Page) -> None:
     models.get_by_role("button", name="Retrain now").click()
-    expect(models.locator(".lw-panel", has_text="for a free trainer")).to_be_visible()
+    expect(models.locator(".lw-panel", has_text="once a trainer is free")).to_be_visible()
 
     models.get_by_role("button", name="Cancel training").click()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,7 +190,9 @@ def test_a_version_whose_files_are_gone_cannot_score_and_says_so(
 def test_a_training_is_asked_for_once(plant: Plant, models: AppTest, html_of: Reader) -> None:
     models.button(key="retrain").click().run()
 
-    assert "for a free trainer" in html_of(models)
+    html = html_of(models)
+    assert "It begins once a trainer is free." in html
+    assert "<code>linewatch trainer</code>" not in html
     with Session(plant.engine) as session:
         line = get_line(session, "press")
         found = retrainings.open_retraining(session, line.id)
@@ -335,6 +338,43 @@ def test_without_lines_and_without_models_the_page_says_what_to_do(
 
     assert "No model yet" in html
     assert "Teach the line" in html
+    assert "3 confirmed defects wanted, 0 there" in html
+    assert "golden" not in html, "there is no champion to compare with"
+
+
+def test_what_is_missing_before_a_retraining_is_told_and_none_is_asked_for(
+    plant: Plant, open_page: Opener, html_of: Reader
+) -> None:
+    plant.add_line()
+
+    page = open_page("models")
+
+    html = html_of(page)
+    assert "Before a retraining can run" in html
+    for lack in (
+        "12 good samples wanted, 0 there: teach the line",
+        "3 confirmed defects wanted, 0 there: review flagged parts",
+        "10 good golden samples wanted, 0 there: review flagged and audit parts",
+        "3 golden defects wanted, 0 there: confirm more defects",
+    ):
+        assert lack in html
+    assert page.button(key="retrain").disabled
+
+
+def test_a_training_that_nobody_takes_says_how_a_trainer_is_started(
+    plant: Plant, models: AppTest
+) -> None:
+    with Session(plant.engine) as session, session.begin():
+        line = get_line(session, "press")
+        asked = retrainings.request(
+            session, line, reason=RetrainingReason.DRIFT, actor=trusted("schedule")
+        )
+        later = asked.requested_at + timedelta(seconds=training.PATIENCE_S + 1)
+
+        html = training.card(asked, later, 0.0)
+
+    assert "1 min so far" in html
+    assert "start one with <code>linewatch trainer</code>" in html
 
 
 def test_the_page_is_quick_with_fifty_thousand_inspections(
