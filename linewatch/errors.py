@@ -22,6 +22,10 @@ class ReportError(LinewatchError):
     """Raised when the page about an evaluation cannot be written."""
 
 
+class CapacityError(LinewatchError):
+    """Raised when it cannot be measured how many frames a model carries here."""
+
+
 class LabelledDataError(LinewatchError):
     """Raised when a line's labelled data cannot be exported or imported as asked."""
 

@@ -19,11 +19,16 @@ ENV_PREFIX = "LINEWATCH_"
 URL_FIELDS = frozenset({"redis_url", "database_url", "store_url", "source"})
 
 
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):  # respects a container's core list
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def default_processes() -> int:
     """One scoring process per usable core, at most four: each holds a model of its own."""
-    if hasattr(os, "sched_getaffinity"):  # respects a container's core list
-        return min(4, len(os.sched_getaffinity(0)))
-    return min(4, os.cpu_count() or 1)
+    return min(4, usable_cores())
 
 
 class CameraSettings(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,9 @@ class TorchRuntime:
         if device == "cuda":
             halve(self._graph)
             self._graph = self._graph.to(memory_format=torch.channels_last)
-            self._captured = CapturedNetwork(self._forward, device, CudaCapture())
+            # Nothing in it refers back to this: a model that is let go frees the GPU at once.
+            network = partial(forward, self._graph)
+            self._captured = CapturedNetwork(network, device, CudaCapture())
 
     @torch.inference_mode()
     def run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
@@ -43,13 +46,15 @@ class TorchRuntime:
         if self._captured is not None:
             return self._captured.run(images)
         pixels = torch.from_numpy(np.ascontiguousarray(images))
-        return [output.numpy() for output in self._forward(pixels)]
+        return [output.numpy() for output in forward(self._graph, pixels)]
 
-    def _forward(self, pixels: Tensor) -> list[Tensor]:
-        # Pixels with the colours last are a channels-last tensor once permuted.
-        result = self._graph(pixels)
-        outputs = result if isinstance(result, tuple) else (result,)
-        return [output.float() for output in outputs]
+
+def forward(graph: nn.Module, pixels: Tensor) -> list[Tensor]:
+    """Run (B, H, W, 3) pixels; one float32 (B, ...) an output."""
+    # Pixels with the colours last are a channels-last tensor once permuted.
+    result = graph(pixels)
+    outputs = result if isinstance(result, tuple) else (result,)
+    return [output.float() for output in outputs]
 
 
 def halve(module: nn.Module) -> None:

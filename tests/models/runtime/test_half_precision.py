@@ -23,7 +23,7 @@ from models.bgad.graph import ScoreGraph
 from models.bgad.level import build_levels
 from models.bgad.parameters import BgadParameters
 from models.features import EmbeddingGraph, LevelsGraph
-from models.runtime.torch_runtime import TorchRuntime, halve
+from models.runtime.torch_runtime import TorchRuntime, forward, halve
 from models.simplenet.network import PatchScorer, SimpleNetGraph
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def run_on_pretended_gpu(graph: nn.Module, count: int) -> list[torch.Tensor]:
         pretend_to_move(graph)
         pixels = torch.empty(count, SIZE, SIZE, 3, dtype=torch.uint8, device="cuda")
         with OnlyOnGpu():
-            result = graph(pixels)
-    return list(result) if isinstance(result, tuple) else [result]
+            return forward(graph, pixels)
 
 
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
@@ -105,6 +104,7 @@ def test_a_network_runs_on_a_gpu_from_end_to_end(make: Callable[[], nn.Module]) 
     outputs = run_on_pretended_gpu(make(), 3)
 
     assert all(output.device.type == "cuda" for output in outputs)
+    assert all(output.dtype == torch.float32 for output in outputs)
     assert [len(output) for output in outputs] == [3] * len(outputs)
 
 
@@ -120,8 +120,8 @@ def test_half_precision_gives_nearly_the_same_numbers(make: Callable[[], nn.Modu
 
     for output, wanted in zip(outputs, expected, strict=True):
         assert output.dtype == np.float32
-        # Halves have eleven bits; what the layers add to that is little against the spread.
-        assert np.abs(output - wanted).max() < 0.02 * np.ptp(wanted)
+        # Halves have eleven bits, and ten layers add to their rounding: 0.0013 was the most.
+        assert np.abs(output - wanted).max() < 0.005 * np.ptp(wanted)
 
 
 class StaysBehind(nn.Module):

@@ -151,3 +151,16 @@ def test_half_precision_on_a_gpu_stays_within_a_hundredth(graph: nn.Module) -> N
     ours = TorchRuntime(SmallGraph().eval(), "cuda").run(batch)[0]
 
     np.testing.assert_allclose(ours, expected, atol=0.01)
+
+
+@pytest.mark.cuda
+def test_captured_on_a_gpu_any_batch_gives_its_numbers_and_keeps_them(graph: nn.Module) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no NVIDIA GPU")
+    ours = TorchRuntime(SmallGraph().eval(), "cuda")
+    batches = [images(count) for count in (64, 5, 1, 2, 33, 3, 64, 100, 1)]
+
+    results = [ours.run(batch)[0] for batch in batches]
+
+    for batch, result in zip(batches, results, strict=True):
+        np.testing.assert_allclose(result, TorchRuntime(graph).run(batch)[0], atol=0.01)
