@@ -41,18 +41,19 @@ class Budget:
     detector: str
     #: To fit and calibrate.
     minutes: float
+    #: Of resident memory.
+    mib: float = 2.5 * 1024
     #: Known anomalies it is shown.
     anomalies: int = 0
 
 
 BUDGETS = (
-    Budget("patchcore", 3),
-    Budget("simplenet", 3),
-    Budget("bgad", 10, KNOWN),
-    Budget("cutswap", 15),
-    Budget("cutpaste", 15),
+    Budget("patchcore", 25 / 60, 1.2 * 1024),
+    Budget("simplenet", 1.5),
+    Budget("bgad", 5, anomalies=KNOWN),
+    Budget("cutswap", 7.5),
+    Budget("cutpaste", 7.5),
 )
-MIB = 2.5 * 1024
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -88,9 +89,10 @@ def main(arguments: Sequence[str]) -> int:
 def write_images(folder: Path, count: int, pixels: int) -> None:
     """Write `count` good training images, and the defective ones that a detector may be shown."""
     dataset = open_dataset(str(SETS[SOURCE]))
-    every = len(dataset.train) / count
+    every = max(1.0, len(dataset.train) / count)
     for index in range(count):
-        _write(folder, "train/good", dataset.train[int(index * every)], pixels)
+        again, place = divmod(int(index * every), len(dataset.train))
+        _write(folder, "train/good", dataset.train[place], pixels, again)
     good = [sample for sample in dataset.test if not sample.is_anomalous][:8]
     # Twice as many as are shown: the others are tested.
     defective = [sample for sample in dataset.test if sample.is_anomalous]
@@ -108,9 +110,16 @@ def write_images(folder: Path, count: int, pixels: int) -> None:
             )
 
 
-def _write(folder: Path, place: str, sample: Sample, pixels: int) -> None:
+def _write(folder: Path, place: str, sample: Sample, pixels: int, again: int = 0) -> None:
+    """Write one picture; `again` turns, mirrors and brightens it, as there are only so many."""
     image = cv2.cvtColor(sample.image(), cv2.COLOR_RGB2BGR)
-    _write_png(folder / place / f"{sample.path.stem}.png", image, pixels, cv2.INTER_CUBIC)
+    name = f"{sample.path.stem}.png"
+    if again:
+        image = np.ascontiguousarray(np.rot90(image, again % 4))
+        image = cv2.flip(image, 1) if again % 8 >= 4 else image
+        image = cv2.convertScaleAbs(image, alpha=1 + again / 50)
+        name = f"{sample.path.stem}-{again}.png"
+    _write_png(folder / place / name, image, pixels, cv2.INTER_CUBIC)
 
 
 def _write_png(file: Path, image: NDArray[np.uint8], pixels: int, method: int) -> None:
@@ -120,14 +129,14 @@ def _write_png(file: Path, image: NDArray[np.uint8], pixels: int, method: int) -
 
 def _line(budget: Budget, trained: dict[str, float]) -> list[str]:
     minutes, mib = trained["fit_seconds"] / 60, trained["peak_rss_mib"]
-    is_reached = minutes <= budget.minutes and mib <= MIB
+    is_reached = minutes <= budget.minutes and mib <= budget.mib
     shown = f", {budget.anomalies} anomalies" if budget.anomalies else ""
     return [
         f"{budget.detector}{shown}",
-        f"{minutes:.1f} min",
-        f"at most {budget.minutes:g} min",
+        f"{minutes * 60:.0f} s",
+        f"at most {budget.minutes * 60:g} s",
         f"{mib:.0f} MiB",
-        f"at most {MIB:.0f} MiB",
+        f"at most {budget.mib:.0f} MiB",
         "reached" if is_reached else "**not reached**",
     ]
 

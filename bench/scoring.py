@@ -1,0 +1,197 @@
+"""Scoring: milliseconds and images/s of each detector, and that speed costs no accuracy."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from bench.comparison import NONE, markdown
+from bench.development import SETS
+from bench.fitting import write_images
+from bench.results import write_section
+from bench.runs import KNOWN
+from models.datasets import open_dataset
+from models.evaluation import EvaluationReport, evaluate
+from models.scorer import load_scorer
+from models.training import train
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from models.scorer import Scorer
+
+THREADS = 2
+#: Side of the pictures scored: that of most in MVTec AD.
+PIXELS = 1024
+#: The set whose models and pictures the speed is measured with.
+TIMED = "magnetic_tile"
+#: Training pictures of the models whose speed is measured: PatchCore's depends on it.
+IMAGES = 320
+BATCH = 8
+#: Both runtimes take turns, so that a busy moment hits both.
+ROUNDS = 10
+SAME = 0.002
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a detector should reach on two cores."""
+
+    #: Name of the method.
+    detector: str
+    #: For an image alone.
+    milliseconds: float
+    #: In batches; None where nothing was asked for.
+    per_second: float | None = None
+    #: Known anomalies it is shown.
+    anomalies: int = 0
+
+
+GOALS = (
+    Goal("patchcore", 8, 150),
+    Goal("simplenet", 6),
+    Goal("bgad", 25, anomalies=KNOWN),
+    Goal("cutswap", 8),
+)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of one model with one runtime."""
+
+    #: Median of single images.
+    milliseconds: float
+    #: Median over batches.
+    per_second: float
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train every detector on every set, and compare OpenVINO with torch in 32-bit floats."""
+    options = _parse(arguments)
+    goals = [goal for goal in GOALS if goal.detector in options.only]
+    speeds, differences = [], []
+    with tempfile.TemporaryDirectory(prefix="linewatch-scoring-") as folder:
+        for goal in goals:
+            model = Path(folder) / goal.detector
+            _train(goal, _some_of(Path(folder) / "data"), model)
+            speeds.append(_speed_line(goal, *measure(model)))
+            print(*speeds[-1], flush=True)
+            for name in options.sets:
+                model = Path(folder) / f"{goal.detector}-{name}"
+                _train(goal, str(SETS[name]), model)
+                reports = [
+                    evaluate(model, str(SETS[name]), runtime=runtime)
+                    for runtime in ("openvino", "torch")
+                ]
+                differences.append(_difference_line(goal, name, *reports))
+                print(*differences[-1], flush=True)
+    speed_head = ["", "an image alone", "wanted", f"in batches of {BATCH}", "wanted"]
+    speed_head += ["torch, alone", "torch, in batches", "times as fast, alone", ""]
+    body = markdown(speed_head, speeds)
+    body += f"\n\nOpenVINO minus torch, on all test images (wanted: within {SAME}):\n\n"
+    body += markdown(
+        ["", "set", "image AUROC", "torch's", "pixel AUROC", "torch's", ""], differences
+    )
+    write_section(
+        "scoring",
+        "Time to score: resizing and anomaly map included, decoding not. What torch does is the "
+        "same model, eager, in 32-bit floats, PatchCore's search by faiss.",
+        f"fast presets (tf_efficientnet_lite0, 256 px), {THREADS} threads of one process, pictures "
+        f"of {PIXELS} x {PIXELS} pixels; speed: models of {IMAGES} images of {TIMED}, medians, "
+        f"{ROUNDS} alternating rounds; seed 0",
+        body,
+    )
+    return 0
+
+
+def measure(model: Path) -> tuple[Speed, Speed]:
+    """The speed with OpenVINO and with torch."""
+    samples = open_dataset(str(SETS[TIMED])).test
+    every = len(samples) // BATCH
+    pictures = [
+        cv2.resize(sample.image(), (PIXELS, PIXELS), interpolation=cv2.INTER_CUBIC)
+        for sample in samples[: every * BATCH : every]
+    ]
+    scorers = [load_scorer(model, runtime=r, threads=THREADS) for r in ("openvino", "torch")]
+    alone: list[list[float]] = [[], []]
+    batches: list[list[float]] = [[], []]
+    for scorer in scorers:
+        _seconds(scorer, pictures)
+        _seconds(scorer, pictures[:1])
+    for _ in range(ROUNDS):
+        for which, scorer in enumerate(scorers):
+            alone[which] += [_seconds(scorer, [picture]) for picture in pictures]
+            batches[which] += [_seconds(scorer, pictures) for _ in range(3)]
+    first, second = (
+        Speed(statistics.median(a) * 1000, BATCH / statistics.median(b))
+        for a, b in zip(alone, batches, strict=True)
+    )
+    return first, second
+
+
+def _seconds(scorer: Scorer, pictures: Sequence[NDArray[np.uint8]]) -> float:
+    start = time.perf_counter()
+    scorer.score(pictures)
+    return time.perf_counter() - start
+
+
+def _train(goal: Goal, data: str, out: Path) -> None:
+    train(data, detector=goal.detector, out=out, anomalies=goal.anomalies, threads=THREADS)
+
+
+def _some_of(folder: Path) -> str:
+    """A set of `IMAGES` good pictures of `TIMED`, made once."""
+    if not folder.exists():
+        write_images(folder, IMAGES, 256)
+    return str(folder)
+
+
+def _speed_line(goal: Goal, ours: Speed, torchs: Speed) -> list[str]:
+    is_reached = ours.milliseconds <= goal.milliseconds and (
+        goal.per_second is None or ours.per_second >= goal.per_second
+    )
+    return [
+        goal.detector + (f", {goal.anomalies} anomalies" if goal.anomalies else ""),
+        f"{ours.milliseconds:.1f} ms",
+        f"at most {goal.milliseconds:g} ms",
+        f"{ours.per_second:.0f} images/s",
+        NONE if goal.per_second is None else f"at least {goal.per_second:g}",
+        f"{torchs.milliseconds:.1f} ms",
+        f"{torchs.per_second:.0f} images/s",
+        f"{torchs.milliseconds / ours.milliseconds:.1f}",
+        "reached" if is_reached else "**not reached**",
+    ]
+
+
+def _difference_line(
+    goal: Goal, name: str, ours: EvaluationReport, torchs: EvaluationReport
+) -> list[str]:
+    cells, is_same = [], True
+    for a, b in (
+        (ours.image_auroc, torchs.image_auroc),
+        (ours.pixel_auroc, torchs.pixel_auroc),
+    ):
+        if a is None or b is None:
+            cells += [NONE, NONE]
+        else:
+            cells += [f"{a - b:+.4f}", f"{b:.4f}"]
+            is_same &= abs(a - b) <= SAME
+    return [goal.detector, name, *cells, "reached" if is_same else "**not reached**"]
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    names = [goal.detector for goal in GOALS]
+    parser = argparse.ArgumentParser("python -m bench scoring", description=__doc__)
+    parser.add_argument("--only", nargs="+", default=names, choices=names)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
+    return parser.parse_args(arguments)
