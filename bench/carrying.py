@@ -22,7 +22,7 @@ def main() -> None:
     limits = StreamLimits(max_frames=2_000)
     with system() as place:
         place.register(None)
-        with workers(place, 1, ScoringConfig(max_batch=64), null=True):
+        with workers(place, 1, ScoringConfig(max_batch=64), stand_in_ms=0.0):
             stream, doorbell = FrameStream(place.redis, LINE, limits), Doorbell(place.redis)
             started = time.perf_counter()
             waits = 0

@@ -60,7 +60,7 @@ class System:
         return time.perf_counter()
 
     def register(self, artifact: Path | None) -> None:
-        """Add a line, and activate an artifact on it (None: a stand-in for the null scorer)."""
+        """Add a line, and activate an artifact on it (None: one for a stand-in scorer)."""
         manifest: dict[str, Any] = {
             "detector": "null",
             "backbone": "none",
@@ -109,16 +109,20 @@ def workers(
     config: ScoringConfig | None = None,
     *,
     threads: int = 1,
-    null: bool = False,
+    stand_in_ms: float | None = None,
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Scoring workers as real processes, ready when this returns."""
+    """Scoring workers as real processes, ready when this returns.
+
+    Args:
+        stand_in_ms: a scorer that only sleeps so long a frame; None: the line's model.
+    """
     arguments = {
         "redis_url": place.redis_url,
         "database_url": place.database_url,
         "store_url": place.store_url,
         "config": asdict(config or ScoringConfig()),
         "threads": threads,
-        "null": null,
+        "stand_in_ms": stand_in_ms,
     }
     command = [sys.executable, "-m", "bench.worker", json.dumps(arguments)]
     log = (place.home / "workers.log").open("ab")

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Remove entries whose verdicts are committed, and give their room back. See FrameStream.acknowledge.
 -- It runs when memory is short, too: it is what frees it.
--- KEYS: frames, state, latencies   ARGV: group, samples kept, count, ids..., image bytes (-1 for a notice)...,
---       latencies in ms...
-local frames, state, latencies = KEYS[1], KEYS[2], KEYS[3]
+-- KEYS: frames, state, latencies, waiting, room
+-- ARGV: group, samples kept, count, ids..., image bytes (-1 for a notice)..., latencies in ms...
+local frames, state, latencies, waiting, room = unpack(KEYS)
 local count = tonumber(ARGV[3])
 for i = 1, count do
   local id, size = ARGV[3 + i], tonumber(ARGV[3 + count + i])
@@ -16,6 +16,12 @@ for i = 1, count do
       redis.call('HINCRBY', state, 'notices', -1)
     end
   end
+end
+-- One word for each camera that was refused since the last time; words nobody heard are taken back.
+local cameras = redis.call('SMEMBERS', waiting)
+if #cameras > 0 then
+  redis.call('DEL', waiting, room)
+  redis.call('RPUSH', room, unpack(cameras))
 end
 if #ARGV > 3 + 2 * count then
   redis.call('RPUSH', latencies, unpack(ARGV, 4 + 2 * count))

@@ -33,8 +33,10 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-#: Pauses between two pushes into a full stream grow from the first to the second.
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.0005, 0.02
+#: Pushes into a full stream are repeated when there is room, and after this time in any case.
+ROOM_TIMEOUT_S = 0.1
+#: Pause between two notices into a stream that is full even of these.
+NOTICE_PAUSE_S = 0.02
 #: Longest pause between two tries to reach Redis, at first and at last.
 FIRST_RETRY_S, LAST_RETRY_S = 0.05, 2.0
 #: Drops before the stream are reported at most this often.
@@ -120,7 +122,6 @@ class Delivery:
 
     def _deliver_or_wait(self, frame: Frame, stop: Event, *, resumes: bool) -> Outcome:
         self._full_since = None
-        pause_s = FIRST_PAUSE_S
         while True:
             pushed = self._until_reachable(lambda: self._push(frame), stop)
             if pushed is None:
@@ -134,12 +135,19 @@ class Delivery:
                 if resumes:
                     return Outcome.UNSENT
                 return self._deliver_notice(as_notice(frame, "stopped with a full stream"), stop)
-            if time.monotonic() - self._full_since >= self._block_timeout_s:
+            left_s = self._full_since + self._block_timeout_s - time.monotonic()
+            if left_s <= 0:
                 reason = f"stream full for {self._block_timeout_s:g} s"
                 self._note_full()
                 return self._deliver_notice(as_notice(frame, reason), stop)
-            stop.wait(pause_s)
-            pause_s = min(pause_s * 2, LAST_PAUSE_S)
+            self._wait_for_room(min(left_s, ROOM_TIMEOUT_S), stop)
+
+    def _wait_for_room(self, timeout_s: float, stop: Event) -> None:
+        try:
+            # To Redis, 0 is for ever.
+            self._stream.wait_for_room(max(timeout_s, 0.001))
+        except RedisError:  # what it means, the next push finds out
+            stop.wait(timeout_s)
 
     def _deliver_notice(self, notice: Frame, stop: Event) -> Outcome:
         """Notices have room of their own; where even that is full, wait: silence is no choice."""
@@ -152,7 +160,7 @@ class Delivery:
                 self._log.error("notice_unsent", frame=str(notice.frame_id), reason=reason)
                 return Outcome.UNSENT
             self._note_full()
-            stop.wait(LAST_PAUSE_S)
+            stop.wait(NOTICE_PAUSE_S)
 
     def _until_reachable(self, call: Callable[[], T], stop: Event) -> T | None:
         """Call until Redis answers; None if stopped before."""

@@ -1,10 +1,10 @@
 #!lua
 -- Push a frame if there is room, in one atomic step. See FrameStream.push.
 -- The first line makes the server refuse the whole script when memory is short, not stop in the middle of it.
--- KEYS: frames, state, droppable, bell, lines, last
+-- KEYS: frames, state, droppable, bell, lines, last, waiting
 -- ARGV: max_frames, max_bytes, policy, group, bell_ttl_ms, line, camera, image bytes, notice (0/1), max_notices, frame id,
 --       fields...
-local frames, state, droppable, bell, lines, last = unpack(KEYS)
+local frames, state, droppable, bell, lines, last, waiting = unpack(KEYS)
 local max_frames, max_bytes, policy, group = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local camera, size, notice, frame_id = ARGV[7], tonumber(ARGV[8]), ARGV[9] == '1', ARGV[11]
 
@@ -56,7 +56,10 @@ local missing_bytes = held('bytes') + size - max_bytes
 if notice then
   if held('notices') >= tonumber(ARGV[10]) then return {0, 0, 0} end
 elseif missing_frames > 0 or missing_bytes > 0 then
-  if policy == 'block' then return {0, 0, 0} end
+  if policy == 'block' then
+    redis.call('SADD', waiting, camera) -- whoever makes room next tells it
+    return {0, 0, 0}
+  end
   local going = victims(missing_frames, missing_bytes)
   if not going then
     redis.call('HINCRBY', state, 'dropped:' .. camera, 1)

@@ -124,6 +124,9 @@ class FrameStream:
         self.bell_key = f"{prefix}:bell"
         self.latencies_key = f"{prefix}:latencies"
         self.last_key = f"{prefix}:last"
+        self.waiting_key = f"{prefix}:waiting"
+        self.room_key = f"{prefix}:room"
+        self.reported_key = f"{prefix}:reported"
         scripts = files("ingest")
         self._push = redis.register_script((scripts / "push.lua").read_text())
         self._acknowledge = redis.register_script((scripts / "acknowledge.lua").read_text())
@@ -149,6 +152,7 @@ class FrameStream:
             self.bell_key,
             LINES_KEY,
             self.last_key,
+            self.waiting_key,
         ]
         arguments: list[Any] = [
             self.limits.max_frames,
@@ -166,6 +170,13 @@ class FrameStream:
         ]
         accepted, dropped, ring = cast("list[int]", self._push(keys=keys, args=arguments))
         return Pushed(bool(accepted), dropped, bool(ring))
+
+    def wait_for_room(self, timeout_s: float) -> bool:
+        """Wait until entries are acknowledged after a push was refused; False after `timeout_s`.
+
+        Another camera may be faster: push again, and see.
+        """
+        return self._redis.blpop([self.room_key], timeout=timeout_s) is not None
 
     def count_dropped(self, camera: str, count: int) -> None:
         """Add frames that a camera host lost before the stream, being slow or cut off from it."""
@@ -220,7 +231,13 @@ class FrameStream:
         if not entries:
             return
         self._acknowledge(
-            keys=[self.frames_key, self.state_key, self.latencies_key],
+            keys=[
+                self.frames_key,
+                self.state_key,
+                self.latencies_key,
+                self.waiting_key,
+                self.room_key,
+            ],
             args=[
                 GROUP,
                 LATENCY_SAMPLES,

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from db.errors import DatabaseUnavailable, NotFound, StoreError
 from db.tables import utc_now
-from ingest.doorbell import Doorbell
+from ingest.doorbell import HELPER_INTERVAL_MS, Doorbell
 from ingest.errors import MessageError
 from ingest.frame import from_fields
 from ingest.stream import FrameStream
@@ -64,6 +64,7 @@ class Drain:
         self._doorbell = Doorbell(context.redis)
         self._shadowing = Shadowing(context, line)
         self._chores_at = 0.0
+        self._helper_at = 0.0
         self._deadline = time.monotonic() + context.config.drain_budget_s
         self.frames = 0
 
@@ -87,8 +88,10 @@ class Drain:
                 self._doorbell.hush(self._line)
                 self._doorbell.ring(self._line)
                 break
-            if len(entries) >= min(2, self._context.config.max_batch):  # came while this was busy
+            came_while_busy = len(entries) >= min(2, self._context.config.max_batch)
+            if came_while_busy and now >= self._helper_at:  # nobody else would be called before
                 self._doorbell.call_helper(self._line)
+                self._helper_at = now + HELPER_INTERVAL_MS / 1e3
             if now - attended_at > self._doorbell.attendance_s / 3:
                 self._doorbell.attend(self._line)
                 attended_at = now

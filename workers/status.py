@@ -22,11 +22,15 @@ REPORT_INTERVAL_S = 1.0
 
 
 def report_status(context: WorkerContext, stream: FrameStream, line_id: int) -> None:
-    """Record the stream's status, at most once a second; a failure is only logged."""
+    """Record the stream's status, once a second by all workers; a failure is only logged."""
     now = time.monotonic()
     if now - context.reported_at.get(line_id, -REPORT_INTERVAL_S) < REPORT_INTERVAL_S:
         return
     context.reported_at[line_id] = now
+    # Redis's clock is not this one's: a little less, so that a lone worker finds it gone.
+    due_ms = int(REPORT_INTERVAL_S * 900)
+    if not context.redis.set(stream.reported_key, "1", nx=True, px=due_ms):
+        return
     status = stream.status()
     cameras = {n: (c.pushed, c.dropped, c.uninspected) for n, c in status.cameras.items()}
     try:

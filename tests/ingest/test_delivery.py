@@ -73,6 +73,24 @@ def test_block_waits_for_room(redis_client: Redis, make_frame: MakeFrame) -> Non
     room.join()
 
 
+def test_a_waiting_camera_is_told_of_room_and_does_not_ask_meanwhile(
+    redis_client: Redis, make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.delivery.ROOM_TIMEOUT_S", 60.0)
+    stream = Scripted(redis_client, "l1", StreamLimits(max_frames=1))
+    delivery = Delivery(stream, Doorbell(redis_client), "c1", FullPolicy.BLOCK, 60)
+    delivery.deliver(make_frame(), Event())
+    room = threading.Timer(0.3, lambda: stream.acknowledge(stream.read("w", 1)))
+    room.start()
+    started = time.monotonic()
+
+    assert delivery.deliver(make_frame(), Event()) is Outcome.SENT
+
+    assert time.monotonic() - started < 30
+    assert stream.pushes == 3  # the first frame; the second, refused and then taken
+    room.join()
+
+
 def test_block_reports_a_part_as_uninspected_when_there_is_no_room_in_time(
     redis_client: Redis, make_frame: MakeFrame, log_lines: list[dict[str, Any]]
 ) -> None:

@@ -296,6 +296,32 @@ def test_a_stale_entry_behind_many_fresh_ones_is_found(
     assert claimed.entry_id == entries[40].entry_id
 
 
+def test_every_refused_camera_is_told_once_that_there_is_room(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    stream = stream_of(redis_client, max_frames=1)
+    stream.push(make_frame("a"), BLOCK)
+    for camera in ("b", "c", "c"):
+        assert not stream.push(make_frame(camera), BLOCK).accepted
+    assert not stream.wait_for_room(0.01)
+
+    stream.acknowledge(stream.read("w1", 1))
+
+    assert [stream.wait_for_room(0.01) for _ in range(3)] == [True, True, False]
+
+
+def test_word_of_room_that_nobody_heard_is_taken_back_with_the_next(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    stream = stream_of(redis_client, max_frames=1)
+    for _ in range(3):
+        stream.push(make_frame("a"), BLOCK)
+        stream.push(make_frame("b"), BLOCK)
+        stream.acknowledge(stream.read("w1", 1))
+
+    assert [stream.wait_for_room(0.01) for _ in range(2)] == [True, False]
+
+
 def test_a_stale_entry_that_was_acknowledged_is_not_claimed(
     redis_client: Redis, make_frame: MakeFrame
 ) -> None:

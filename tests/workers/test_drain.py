@@ -278,6 +278,24 @@ def test_a_backlog_calls_a_helper(
     assert Doorbell(redis_client).others_wait() is True
 
 
+def test_helpers_are_not_called_with_every_batch(
+    context: WorkerContext,
+    stream: FrameStream,
+    activate_version: Callable[..., int],
+    make_frame: Callable[..., Frame],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    activate_version()
+    calls: list[str] = []
+    monkeypatch.setattr("workers.drain.HELPER_INTERVAL_MS", 60_000)
+    monkeypatch.setattr(Doorbell, "call_helper", lambda _, line: calls.append(line))
+    push(stream, [make_frame(0.2, i) for i in range(context.config.max_batch * 3)])
+
+    Drain(context, stream.line).run()
+
+    assert calls == [stream.line]
+
+
 def test_a_stop_leaves_the_rest_to_the_next_worker_and_rings_for_it(
     context: WorkerContext,
     stream: FrameStream,
@@ -312,6 +330,26 @@ def test_the_database_learns_how_the_stream_stands(
         row = session.scalars(select(Line)).one()
     assert row.frames_waiting == 2  # reported before the first read
     assert row.status_at is not None
+
+
+def test_only_one_of_a_lines_workers_reports_how_the_stream_stands(
+    context: WorkerContext,
+    stream: FrameStream,
+    activate_version: Callable[..., int],
+    make_frame: Callable[..., Frame],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    activate_version()
+    monkeypatch.setattr("workers.status.REPORT_INTERVAL_S", 60.0)
+    push(stream, [make_frame(), make_frame()])
+    Drain(context, stream.line).run()
+    other = dataclasses.replace(context, name="worker-2", reported_at={})
+    push(stream, [make_frame()])
+
+    Drain(other, stream.line).run()
+
+    with Session(context.engine) as session:
+        assert session.scalars(select(Line)).one().frames_waiting == 2  # the first one's
 
 
 def test_a_frame_whose_row_no_database_takes_ends_in_quarantine_and_harms_no_other(
