@@ -21,7 +21,7 @@ from bench.store import Store
 from models.artifact import load_manifest, save_artifact
 from models.datasets import open_dataset
 from models.evaluation import evaluate_model_in_detail
-from models.patchcore.detector import BANK_FILE
+from models.patchcore.memory_bank import BANK_FILE
 from models.scorer import load_scorer
 from models.splitting import split_held_out
 from models.training import train
@@ -72,9 +72,8 @@ def smaller_bank(model_dir: Path, out: Path, share: float, patches: int) -> None
         for name in manifest.files:
             (folder / name).write_bytes((model_dir / name).read_bytes())
         tensors = load_file(folder / BANK_FILE)
-        for name in ("bank", "chosen"):
-            tensors[name] = tensors[name][:count].copy()
-        save_file(tensors, folder / BANK_FILE)
+        first = {name: rows[:count].copy() for name, rows in tensors.items()}
+        save_file(first, folder / BANK_FILE)
 
     parameters = manifest.hyperparameters | {"coreset_fraction": share}
     save_artifact(out, replace(manifest, hyperparameters=parameters), write)

@@ -9,14 +9,13 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import structlog
 
 from models.artifact import FORMAT, Manifest, check_free, save_artifact
-from models.calibration import Calibration, calibrate
 from models.checkpoint import Checkpoint
 from models.datasets import open_dataset
 from models.detector import TrainingData, detector_class
+from models.good_images import GoodImages, score_held_out
 from models.memory import peak_rss_mib
 from models.runtime import choose_engine
 from models.splitting import choose_anomalies, split_held_out
@@ -26,10 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from models.calibration import Calibration
     from models.datasets import Sample
-    from models.detector import Detector, KnownAnomaly, Preset, Progress, TrainingImages
+    from models.detector import Detector, KnownAnomaly, Preset, Progress
 
 log = structlog.get_logger()
 
@@ -188,10 +186,13 @@ def train_on(
         anomalies=shown,
     )
     model.fit(training_data, seed=seed, progress=tell, checkpoint=checkpoint)
-    scores, peaks = _held_out_scores(training_data.held_out, model, tell)
-    rates = {"review_rate": review_rate, "reject_rate": reject_rate}
-    calibration = calibrate(scores, **rates)
-    map_thresholds = calibrate(peaks, **rates).thresholds
+    good = GoodImages(
+        fitted=tuple(sample.name for sample in chosen.fitted),
+        held_out=score_held_out(chosen.held_out, model, tell),
+        review_rate=review_rate,
+        reject_rate=reject_rate,
+    )
+    calibration, map_thresholds = good.calibrate()
     fit_seconds = time.perf_counter() - started
 
     manifest = Manifest(
@@ -211,7 +212,12 @@ def train_on(
         files={},
         code_version=importlib.metadata.version("linewatch"),
     )
-    save_artifact(out, manifest, model.save)
+
+    def write(folder: Path) -> None:
+        model.save(folder)
+        good.save(folder)
+
+    save_artifact(out, manifest, write)
     checkpoint.discard()
     _log_trained(manifest, out, fit_seconds)
     return TrainReport(
@@ -254,20 +260,6 @@ def _digest(anomaly: KnownAnomaly) -> str:
     if anomaly.mask is not None:
         digest.update(anomaly.mask.tobytes())
     return digest.hexdigest()
-
-
-def _held_out_scores(
-    images: TrainingImages, model: Detector, tell: Progress
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Scores of images, and peaks of their anomaly maps, both (images,)."""
-    scores: list[NDArray[np.float32]] = []
-    peaks: list[NDArray[np.float32]] = []
-    for batch in images.batches():
-        said = model.score(batch)
-        scores.append(said.image_scores)
-        peaks.append(said.anomaly_maps.max(axis=(1, 2)))
-        tell("calibration", sum(map(len, scores)), images.count)
-    return np.concatenate(scores), np.concatenate(peaks)
 
 
 def _log_trained(manifest: Manifest, out: Path, fit_seconds: float) -> None:

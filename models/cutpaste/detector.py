@@ -17,7 +17,7 @@ from models.patchcore.detector import PatchCore
 from models.runtime.threads import limit_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.random import Generator
@@ -138,6 +138,21 @@ class TunedPatchCore:
         patchcore.fit(data, seed=seed, progress=progress)
         self._patchcore = patchcore
         self._findings = self._findings | told | augment.findings | patchcore.findings
+
+    def extend(self, data: TrainingData, *, known: int, seed: int, progress: Progress) -> None:
+        """Take new good images into the memory bank; the backbone stays as it was tuned.
+
+        See `PatchCore.extend`.
+        """
+        patchcore = self._fitted()
+        patchcore.extend(data, known=known, seed=seed, progress=progress)
+        self._findings |= patchcore.findings
+
+    def forget(self, images: Sequence[int]) -> None:
+        """Drop what the memory bank holds of some images; see `PatchCore.forget`."""
+        patchcore = self._fitted()
+        patchcore.forget(images)
+        self._findings |= patchcore.findings
 
     def score(self, images: NDArray[np.uint8]) -> Scores:
         """Score (B, H, W, 3) RGB images of the input size, as PatchCore does.

@@ -123,6 +123,7 @@ def _choose_among_farthest(
     else:
         outside, group = 0.0, torch.arange(len(points), device=points.device)
     distances, candidates = squared[group], points[group].float()
+    norms = candidates.square().sum(dim=1)
     chosen: list[int] = []
     while len(chosen) < wanted:
         farthest = int(distances.argmax())
@@ -130,8 +131,8 @@ def _choose_among_farthest(
         if reach <= coincident or (chosen and reach <= outside):
             break
         chosen.append(int(group[farthest]))
-        new = squared_distances(candidates, candidates[farthest : farthest + 1])[:, 0]
-        torch.minimum(distances, new, out=distances)
+        new = torch.addmv(norms + norms[farthest], candidates, candidates[farthest], alpha=-2)
+        torch.minimum(distances, new.clamp_(min=0), out=distances)
         distances[farthest] = 0.0
     return chosen
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
-
 from models.anomaly_map import enlarge
 from models.detector import Scores
 from models.embedder import create_embedder, load_embedder
-from models.errors import ArtifactError, NotFittedError
+from models.errors import NotFittedError
 from models.hyperparameters import choose
+from models.patchcore.memory_bank import MemoryBank
 from models.patchcore.parameters import PRESETS, PatchCoreParameters
 from models.runtime.threads import limit_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -30,7 +28,8 @@ if TYPE_CHECKING:
     from models.patchcore.index_scoring import IndexScoring
     from models.runtime import Engine
 
-BANK_FILE = "patchcore.safetensors"
+#: Held-out images from which their spread can be told, and with it whether 8 bits are enough.
+_TELLING = 8
 
 
 class PatchCore:
@@ -50,8 +49,7 @@ class PatchCore:
         self.weights_sha256 = weights_sha256
         self._embedder = embedder
         self._engine = engine
-        self._bank: NDArray[np.float32] | None = None
-        self._chosen: NDArray[np.int64] | None = None
+        self._bank: MemoryBank | None = None
         self._search_bits = 32
         self._scoring: GraphScoring | IndexScoring | None = None
 
@@ -60,7 +58,7 @@ class PatchCore:
         """The size of the memory bank, and how precise the search in it must be."""
         if self._bank is None:
             return {}
-        return {"bank_patches": len(self._bank), "search_bits": self._search_bits}
+        return {"bank_patches": len(self._bank.rows), "search_bits": self._search_bits}
 
     @classmethod
     def create(
@@ -92,14 +90,7 @@ class PatchCore:
         parameters = PatchCoreParameters.from_manifest(manifest)
         embedder = load_embedder(parameters.embedding(), folder, engine)
         detector = cls(parameters, embedder, engine, manifest.weights_sha256)
-        try:
-            tensors = load_file(folder / BANK_FILE)
-            bits = manifest.findings.get("search_bits", 32)
-            detector._remember(tensors["bank"], tensors["chosen"], bits)
-        except (OSError, KeyError, SafetensorError) as exc:
-            raise ArtifactError(
-                f"{folder / BANK_FILE} holds no memory bank: {exc}; train the model again"
-            ) from exc
+        detector._remember(MemoryBank.load(folder), manifest.findings.get("search_bits", 32))
         return detector
 
     def fit(
@@ -111,18 +102,33 @@ class PatchCore:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         """Fill the memory bank with the coreset of all patches of good images."""
-        # Here, not above: scoring needs no torch.
-        from models.patchcore.bank import build_bank
+        self._fill(data, None, 0, seed, progress)
 
-        bank, chosen = build_bank(
-            self._embedder.embed,
-            data.normal,
-            self.parameters,
-            seed=seed,
-            device=self._engine.device,
-            progress=progress,
-        )
-        self._remember(bank, chosen, self._bits(bank, data.held_out))
+    def extend(self, data: TrainingData, *, known: int, seed: int, progress: Progress) -> None:
+        """Take new good images into the memory bank, without those it was fitted on.
+
+        Args:
+            data: the new images.
+            known: how many images it was fitted on before.
+            seed: of every random choice.
+            progress: told the stage, what is done of it, and its total.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+        """
+        self._fill(data, self._fitted(), known, seed, progress)
+
+    def forget(self, images: Sequence[int]) -> None:
+        """Drop what the memory bank holds of some images, by their places in the fit.
+
+        The images behind them move up. What only they showed is anomalous from then on; what others
+        showed as well may have been left to them, and is a little more anomalous too.
+
+        Raises:
+            ModelError: if nothing would remain.
+            NotFittedError: before `fit` or `load`.
+        """
+        self._remember(self._fitted().without(images), self._search_bits)
 
     def score(self, images: NDArray[np.uint8]) -> Scores:
         """Score (B, H, W, 3) RGB images of the input size; scores are squared distances, unclamped.
@@ -143,25 +149,62 @@ class PatchCore:
         Raises:
             NotFittedError: before `fit` or `load`.
         """
-        if self._bank is None or self._chosen is None:
-            raise NotFittedError("PatchCore has no memory bank to save: fit it first")
-        (folder / BANK_FILE).write_bytes(save({"bank": self._bank, "chosen": self._chosen}))
+        self._fitted().save(folder)
         self._embedder.save(folder)
 
-    def _remember(self, bank: NDArray[np.float32], chosen: NDArray[np.int64], bits: int) -> None:
-        self._bank, self._chosen, self._search_bits = bank, chosen, bits
+    def _fitted(self) -> MemoryBank:
+        if self._bank is None:
+            raise NotFittedError("PatchCore has no memory bank: fit it first, or load a model")
+        return self._bank
+
+    def _fill(
+        self,
+        data: TrainingData,
+        before: MemoryBank | None,
+        known: int,
+        seed: int,
+        progress: Progress,
+    ) -> None:
+        # Here, not above: scoring needs no torch.
+        from models.patchcore.bank import build_bank
+
+        limit_threads(self._engine.threads)
+        bank = build_bank(
+            self._embedder.embed,
+            data.normal,
+            self.parameters,
+            seed=seed,
+            device=self._engine.device,
+            progress=progress,
+            before=before,
+            known=known,
+        )
+        if before is not None and data.held_out.count < _TELLING:
+            # A bank to which little was added is searched as before.
+            self._remember(bank, self._search_bits)
+        else:
+            self._remember(bank, *self._fastest(bank.rows, data.held_out))
+
+    def _remember(
+        self, bank: MemoryBank, bits: int, scoring: GraphScoring | IndexScoring | None = None
+    ) -> None:
+        self._bank, self._search_bits = bank, bits
         fast = bits == 8 and self._engine.runtime == "openvino" and self._is_plain
-        self._scoring = self._by_graph(bank) if fast else self._by_index(bank)
+        self._scoring = scoring or (self._by_graph if fast else self._by_index)(bank.rows)
         limit_threads(self._engine.threads)
 
-    def _bits(self, bank: NDArray[np.float32], held_out: TrainingImages) -> int:
-        """How precise the search must be: 8 or 32."""
+    def _fastest(
+        self, rows: NDArray[np.float32], held_out: TrainingImages
+    ) -> tuple[int, GraphScoring | IndexScoring]:
+        """The bits that a search needs to be precise enough, 8 or 32, and what searches."""
         from models.patchcore.precision import eight_bits_suffice
 
-        if not self._is_plain:
-            return 32
-        fast, exact = self._by_graph(bank), self._by_index(bank)
-        return 8 if eight_bits_suffice(fast, exact, held_out) else 32
+        exact = self._by_index(rows)
+        if self._is_plain:
+            fast = self._by_graph(rows)
+            if eight_bits_suffice(fast, exact, held_out):
+                return 8, fast if self._engine.runtime == "openvino" else exact
+        return 32, exact
 
     @property
     def _is_plain(self) -> bool:

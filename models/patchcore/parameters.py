@@ -41,9 +41,9 @@ class PatchCoreParameters(Hyperparameters):
     #: Sigma of the anomaly map's smoothing, in pixels of the input.
     sigma: float = 4.0
 
-    def bank_size(self, patches: int) -> int:
-        """How many of `patches` training patches the memory bank keeps."""
-        wanted = max(1, int(patches * self.coreset_fraction))
+    def bank_size(self, patches: int, *, before: int = 0) -> int:
+        """How many the memory bank keeps of `patches` training patches and those it had before."""
+        wanted = before + max(1, int(patches * self.coreset_fraction))
         return wanted if self.bank_limit is None else min(wanted, self.bank_limit)
 
     def embedding(self) -> EmbeddingSpec:

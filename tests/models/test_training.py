@@ -141,6 +141,7 @@ def test_the_manifest_names_everything_the_model_rests_on(trained: Trained, part
     assert manifest.weights_sha256 == manifest.files["backbone.safetensors"]
     assert sorted(manifest.files) == [
         "backbone.safetensors",
+        "good_images.json",
         "graph.bin",
         "graph.xml",
         "patchcore.safetensors",

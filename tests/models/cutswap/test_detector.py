@@ -134,6 +134,30 @@ def test_a_tuned_detector_is_stored_whole(
 
 
 @pytest.mark.slow
+def test_a_stored_one_learns_and_forgets_images_as_patchcore_does(
+    weights: Path, tmp_path: Path
+) -> None:
+    detector = create(CutPaste, weights)
+    detector.fit(training_data(), seed=0, progress=ignore)
+    files = written(detector, tmp_path / "model")
+    loaded = CutPaste.load(tmp_path / "model", manifest(detector), ENGINE)
+    new = 255 - IMAGES[:2]
+    before = loaded.score(new).image_scores
+
+    loaded.extend(training_data(new), known=len(IMAGES), seed=0, progress=ignore)
+
+    after = loaded.score(new).image_scores
+    assert (after < before).all()
+    assert loaded.findings["bank_patches"] > detector.findings["bank_patches"]
+    more = written(loaded, tmp_path / "more")
+    assert more["backbone.safetensors"] == files["backbone.safetensors"]
+    loaded.forget([len(IMAGES), len(IMAGES) + 1])
+    assert (loaded.score(new).image_scores > after).all()
+    source = load_file(tmp_path / "more" / "patchcore.safetensors")["source"]
+    assert loaded.findings["bank_patches"] == int((source < len(IMAGES)).sum())
+
+
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_stopped_or_not(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

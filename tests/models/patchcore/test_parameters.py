@@ -65,3 +65,10 @@ def test_the_bank_is_a_share_of_the_patches_up_to_its_limit(
     parameters = PatchCoreParameters(coreset_fraction=0.01, bank_limit=limit)
 
     assert parameters.bank_size(patches) == size
+
+
+@pytest.mark.parametrize(("before", "size"), [(100, 300), (3900, 4000), (4000, 4000)])
+def test_new_patches_add_their_share_to_a_bank_up_to_its_limit(before: int, size: int) -> None:
+    parameters = PatchCoreParameters(coreset_fraction=0.01, bank_limit=4000)
+
+    assert parameters.bank_size(20_000, before=before) == size
