@@ -11,17 +11,25 @@ import sys
 BENCHMARKS = {
     "carrying": "frames/s from push to committed row, with a scorer that does nothing",
     "overhead": "end-to-end rate as a share of the model's own rate in a plain loop",
-    "latency": "capture to committed verdict at half load",
+    "scaling": "rate of 1, 2 and 4 scoring processes, with a scorer that sleeps",
+    "latency": "capture to committed verdict at half load and at 70 % load",
     "memory": "resident memory of worker and ingest over 10,000 frames",
     "review_page": "time from key to next card on the Review page, with 50,000 inspections",
+    "start": "from starting a command to help, a verdict and a page",
+    "covering": "covering radius of the coreset against exact greedy",
+    "roofline": "MACs and bytes an image against this machine's peak, and the share reached",
     "elpv": "image AUROC, fit time and speed of PatchCore on elpv, three seeds",
 }
 #: Hours; each takes arguments, --help tells which.
 LONG = {
     "accuracy": "image AUROC of all detectors on four sets, three seeds; hours, can be resumed",
     "reference": "PatchCore against an independent one; an hour, can be resumed",
+    "scoring": "ms and images/s of all detectors, OpenVINO against torch; an hour",
     "fitting": "time and memory to fit 320 images with each detector; an hour",
+    "incremental": "PatchCore extended by 50 images against a refit; half an hour",
     "loop": "confirm, retrain, promote: what the line gains, and that no frame is lost; hours",
+    "pages": "time to every page of the dashboard with a million inspections; ten minutes",
+    "overload": "twice the load it carries, every frame accounted for; ten minutes, or --minutes",
     "ablation": "a grid of settings on any set, as a table; hours, can be resumed",
 }
 
