@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -51,28 +52,29 @@ class OpenVinoRuntime:
             for output in self._model.outputs
         ]
 
-        def keep(request: openvino.InferRequest, place: int) -> None:
-            # Copies: the request writes the next result into the same memory.
-            for result, output in zip(results, request.output_tensors, strict=True):
-                result[place] = output.data[0]
+        def run(request: openvino.InferRequest, places: range) -> None:
+            for place in places:
+                request.infer([images[place : place + 1]], share_inputs=True)
+                # Copies: the request writes the next result into the same memory.
+                for result, output in zip(results, request.output_tensors, strict=True):
+                    result[place] = output.data[0]
 
-        if len(images) > 1 and self._threads > 1:
-            self._several.set_callback(keep)
-            for place in range(len(images)):
-                self._several.start_async([images[place : place + 1]], place, share_inputs=True)
-            self._several.wait_all()
+        if len(images) == 1 or self._threads == 1:
+            run(self._single, range(len(images)))
             return results
-        for place in range(len(images)):
-            self._single.infer([images[place : place + 1]], share_inputs=True)
-            keep(self._single, place)
+        several = self._several[: len(images)]
+        places = [range(first, len(images), len(several)) for first in range(len(several))]
+        with ThreadPoolExecutor(len(several)) as pool:
+            list(pool.map(run, several, places))
         return results
 
     @cached_property
-    def _several(self) -> openvino.AsyncInferQueue:
-        """Made when it is first needed: cameras with few frames never do."""
+    def _several(self) -> list[openvino.InferRequest]:
+        """Made when they are first needed: cameras with few frames never do."""
         streams = min(self._threads, _MOST_AT_ONCE)
         options = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": streams}
-        return openvino.AsyncInferQueue(self._compile(options, self._threads), streams)
+        compiled = self._compile(options, self._threads)
+        return [compiled.create_infer_request() for _ in range(streams)]
 
     def _compile(self, options: dict[str, Any], threads: int | None) -> openvino.CompiledModel:
         options |= {

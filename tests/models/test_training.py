@@ -167,9 +167,11 @@ def test_both_runtimes_give_the_same_scores(trained: Trained, parts: Path) -> No
     ours = load_scorer(trained.folder, runtime="openvino", threads=1).score(batch)
     torchs = load_scorer(trained.folder, runtime="torch", threads=1).score(batch)
 
-    # The tolerance that is promised: a thousandth of the score.
+    # The tolerance that is promised: a thousandth of the image score; in the map, searched in 8
+    # bits, three hundredths: beyond what good patches show, distances come out larger.
     np.testing.assert_allclose(ours.image_scores, torchs.image_scores, rtol=1e-3)
-    np.testing.assert_allclose(ours.anomaly_maps, torchs.anomaly_maps, rtol=1e-2, atol=0.1)
+    error = 0.03 * torchs.image_scores.max()
+    np.testing.assert_allclose(ours.anomaly_maps, torchs.anomaly_maps, rtol=1e-2, atol=error)
 
 
 @pytest.mark.slow
