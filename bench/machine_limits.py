@@ -11,6 +11,8 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
+from models.runtime.openvino_runtime import core
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -58,7 +60,7 @@ def _product_rate(precision: Precision, threads: int) -> float:
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,
     }
-    compiled = openvino.Core().compile_model(product(precision), "CPU", options)
+    compiled = core().compile_model(product(precision), "CPU", options)
     request = compiled.create_infer_request()
     data = rng.uniform(-1, 1, (rows, depth)).astype(np.float32)
     took = _best_s(lambda: request.infer([data], share_inputs=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +85,18 @@ class OpenVinoRuntime:
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
-        return openvino.Core().compile_model(self._model, "CPU", options)
+        return core().compile_model(self._model, "CPU", options)
+
+
+@cache
+def core() -> openvino.Core:
+    """OpenVINO's, one for the whole process and for as long as it lives.
+
+    Each brings a stack for signal handlers, and takes it away when it goes. Where two go in the
+    order in which they came, the thread is left with one that is freed, and the next signal, a
+    timeout's or SIGTERM, kills the process (seen with OpenVINO 2026.4.1).
+    """
+    return openvino.Core()
 
 
 def convert(graph: nn.Module, height: int, width: int) -> openvino.Model:
@@ -137,7 +148,7 @@ def read(file: Path) -> openvino.Model:
         ArtifactError: if OpenVINO cannot read it.
     """
     try:
-        return openvino.Core().read_model(file)
+        return core().read_model(file)
     except RuntimeError as exc:
         raise ArtifactError(
             f"OpenVINO cannot read {file}: {str(exc).strip().splitlines()[-1]}; "

@@ -9,11 +9,12 @@ from openvino import opset13 as ops
 
 from bench import machine_limits
 from bench.graph_costs import Costs, graph_costs
+from models.runtime.openvino_runtime import core
 
 
 def compiled(result: openvino.Node, data: openvino.Node) -> openvino.CompiledModel:
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    return openvino.Core().compile_model(openvino.Model([result], [data]), "CPU", options)
+    return core().compile_model(openvino.Model([result], [data]), "CPU", options)
 
 
 def weights(*shape: int) -> openvino.Node:
@@ -61,7 +62,7 @@ def test_a_product_of_the_form_that_is_measured_runs_in_the_precision_it_is_meas
     monkeypatch.setattr(machine_limits, "SIDES", (64, 128, 96))
     model = machine_limits.product(precision)  # type: ignore[arg-type]
 
-    costs = graph_costs(openvino.Core().compile_model(model, "CPU"))
+    costs = graph_costs(core().compile_model(model, "CPU"))
 
     assert costs.macs == {precision: 64 * 128 * 96}
 

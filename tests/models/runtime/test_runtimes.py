@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,6 +63,33 @@ def test_the_same_graph_gives_the_same_bytes(graph: nn.Module, tmp_path: Path) -
 
     assert files[0].read_bytes() == files[1].read_bytes()
     assert files[0].with_suffix(".bin").read_bytes() == files[1].with_suffix(".bin").read_bytes()
+
+
+#: Loads a graph twice, unloads both, and is sent a signal.
+UNLOADED = """
+import os, signal, sys
+from models.runtime.openvino_runtime import OpenVinoRuntime, read
+
+first, second = (OpenVinoRuntime(read(sys.argv[1]), threads=1) for _ in range(2))
+del first
+del second
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_process_that_unloaded_its_graphs_survives_a_signal(
+    converted: openvino.Model, tmp_path: Path
+) -> None:
+    file = tmp_path / "graph.xml"
+    openvino_runtime.write(converted, file)
+
+    done = subprocess.run(
+        [sys.executable, "-c", UNLOADED, file],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
