@@ -61,7 +61,7 @@ def test_the_mean_difference_is_judged(refit: float, judged: str) -> None:
     assert line == [
         *("parts, image AUROC", "0.8000", "0.9000", f"{(0.9 + refit) / 2:.4f}"),
         *(f"{(0.9 - refit) / 2:+.4f}", f"{refit - 0.9:.4f}", "0.0100"),
-        *("at least −0.005", judged),
+        *("within 0.005", judged),
     ]
     assert incremental._line("parts", "pixel_auroc", [one, other]) is None
 
