@@ -162,16 +162,22 @@ def test_defective_parts_score_higher_where_the_defect_is(scorer: Scorer, parts:
 
 @pytest.mark.slow
 def test_both_runtimes_give_the_same_scores(trained: Trained, parts: Path) -> None:
-    batch = images(parts, "good") + images(parts, "scratch")
+    good = images(parts, "good")
+    batch = good + images(parts, "scratch")
 
     ours = load_scorer(trained.folder, runtime="openvino", threads=1).score(batch)
     torchs = load_scorer(trained.folder, runtime="torch", threads=1).score(batch)
 
-    # The tolerance that is promised: a thousandth of the image score; in the map, searched in 8
-    # bits, three hundredths: beyond what good patches show, distances come out larger.
+    # The tolerances that are promised. Of the image score: a thousandth.
     np.testing.assert_allclose(ours.image_scores, torchs.image_scores, rtol=1e-3)
-    error = 0.03 * torchs.image_scores.max()
-    np.testing.assert_allclose(ours.anomaly_maps, torchs.anomaly_maps, rtol=1e-2, atol=error)
+    # Of the map, which is searched in 8 bits: a hundredth of good parts' scores.
+    error = 0.01 * torchs.image_scores[: len(good)].max()
+    maps = [scores.anomaly_maps[: len(good)] for scores in (ours, torchs)]
+    np.testing.assert_allclose(*maps, rtol=1e-2, atol=error)
+    # Beyond what good parts show, distances come out larger, by up to a tenth, and never smaller.
+    excess = ours.anomaly_maps - torchs.anomaly_maps
+    assert (excess >= -error - 0.01 * torchs.anomaly_maps).all()
+    assert (excess <= error + 0.1 * torchs.anomaly_maps).all()
 
 
 @pytest.mark.slow
