@@ -39,6 +39,8 @@ IMAGES = 320
 BATCH = 8
 #: Both runtimes take turns, so that a busy moment hits both.
 ROUNDS = 10
+#: Between turns: the threads of the one before go on spinning for a while.
+PAUSE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ def measure(model: Path) -> tuple[Speed, Speed]:
         _seconds(scorer, pictures[:1])
     for _ in range(ROUNDS):
         for which, scorer in enumerate(scorers):
+            time.sleep(PAUSE_S)
+            _seconds(scorer, pictures[:1])
             alone[which] += [_seconds(scorer, [picture]) for picture in pictures]
             batches[which] += [_seconds(scorer, pictures) for _ in range(3)]
     first, second = (
