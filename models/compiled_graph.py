@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from models.runtime import openvino_runtime
 from models.runtime.threads import limit_threads
@@ -41,14 +41,13 @@ class CompiledGraph:
     def _runtime(self) -> Runtime:
         return self._make_runtime()
 
-    def prepare(self) -> Self:
+    def prepare(self) -> None:
         """Compile now, so that the first run takes no longer than others.
 
         Raises:
             ArtifactError: if it came from an artifact and cannot be read.
         """
         _ = self._runtime
-        return self
 
     def run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Run (B, H, W, 3) RGB images of the input size; one (B, ...) array an output."""

@@ -1,8 +1,8 @@
 """PatchCore in one OpenVINO graph: from camera pixels to scores, the search included.
 
 Most of PatchCore's time goes into comparing every patch with every patch of the bank. Here that is
-a matrix product in 8-bit integers, four times as fast as in 32-bit floats. What it costs in
-precision only touches the map: each image's worst patches are compared again in 32-bit floats.
+a matrix product in 8-bit integers, which takes a third of the time of 32-bit floats. What it costs
+in precision only touches the map: each image's worst patches are compared again in 32-bit floats.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: Bank rows compared at once: their results stay in a core's own cache.
 _ROWS = 512
-#: The worst patches of an image by 8 bits, compared again in 32. On magnetic tiles the worst by 32
-#: bits was among the first two in all images.
+#: The worst patches of an image by 8 bits, compared again in 32. In 400 images of magnetic tiles
+#: and 400 of solar cells the worst by 32 bits was always among the first five.
 _WORST = 8
 #: 7 bits of the bank's 8: products of more would overflow on CPUs without VNNI.
 _BANK_LIMIT = 63
@@ -67,7 +67,8 @@ def append_search(embedding: openvino.Model, bank: NDArray[np.float32]) -> openv
     patches = ops.subtract(patches, _floats(centre))  # (B, P, D)
     own = _sum_of_squares(patches)  # (B, P)
 
-    # Beyond the bank's range a patch is anomalous: cut there, its distance only grows.
+    # Beyond the bank's range a patch is anomalous: cut there, its distance is less precise, but as
+    # large as that of the cut one at least.
     reach = float(np.abs(rows).max()) or 1.0
     low, high = _floats(-reach * 128 / 127), _floats(reach)
     rounded = ops.fake_quantize(patches, low, high, low, high, 256)

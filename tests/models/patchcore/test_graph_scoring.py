@@ -38,7 +38,7 @@ def test_worst_patches_are_exact_and_the_map_is_near(rows: int, threads: int) ->
     np.testing.assert_allclose(worst, expected.max(axis=(1, 2)), rtol=1e-4)
     assert grid.shape == (5, SIDE, SIDE)
     spread = bank.std() if rows > 1 else 1.0
-    # Patches beyond the bank's range may be called farther than they are, never nearer.
+    # Patches beyond the bank's range may be called farther than they are, hardly nearer.
     assert (grid > expected - 4 * spread).all()
 
 
