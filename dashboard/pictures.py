@@ -35,7 +35,7 @@ SHEET_PX = 320
 TILE_PX = 720
 CARD_PX = 1200
 JPEG_QUALITY = 85
-#: Seconds a picture is kept; said as "6h", Streamlit would load pandas to read it.
+#: Seconds that pictures and masks are kept; said as "6h", Streamlit would load pandas to read it.
 KEPT_S = 6 * 3600
 #: How strongly the map covers the picture on the Live page.
 TILE_OPACITY = 0.7

@@ -14,6 +14,7 @@ import streamlit as st
 import structlog
 
 from dashboard.database import store
+from dashboard.pictures import KEPT_S
 from db.errors import BadMask, StoreError
 from db.masks import encode_mask, read_mask
 from models.errors import ImageError
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Seconds a mask is kept; said as "6h", Streamlit would load pandas to read it.
-KEPT_S = 6 * 3600
 #: A contour may leave the mask's edge by this share of the picture's longer edge.
 TOLERANCE = 0.002
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Least:
-    """How many samples of each use a training must have."""
+    """How many samples of each use there are, or must be: by default what a training needs."""
 
     #: Goods to fit and to calibrate on; fewer teach a model nothing.
     goods: int = 12
@@ -20,22 +20,6 @@ class Least:
     golden_defects: int = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
-    """Samples of one use that are too few."""
-
-    #: What they are, in the plural.
-    what: str
-    wanted: int
-    there: int
-    #: What to do for more.
-    remedy: str
-
-    def __str__(self) -> str:
-        """In words, for people."""
-        return f"{self.wanted} {self.what} wanted, {self.there} there: {self.remedy}"
-
-
 def least_for(*, is_compared: bool, learns_from_defects: bool) -> Least:
     """What a training needs.
 
@@ -43,39 +27,43 @@ def least_for(*, is_compared: bool, learns_from_defects: bool) -> Least:
         is_compared: whether there is a champion to compare the candidate with.
         learns_from_defects: whether its detector does.
     """
-    usual = Least()
-    return Least(
-        anomalies=usual.anomalies if learns_from_defects else 0,
-        golden_goods=usual.golden_goods if is_compared else 0,
-        golden_defects=usual.golden_defects if is_compared else 0,
-    )
+    least = Least()
+    if not learns_from_defects:
+        least = replace(least, anomalies=0)
+    if not is_compared:
+        least = replace(least, golden_goods=0, golden_defects=0)
+    return least
 
 
 #: For a line's first model, which is compared with none and needs no defects.
 FIRST_MODEL = least_for(is_compared=False, learns_from_defects=False)
 
 
-def lacks(least: Least, there: Least) -> list[Lack]:
-    """What is missing, with what to do for it; nothing if a training can run.
+def lacks(least: Least, there: Least) -> list[str]:
+    """What is missing, with what to do for it, in words; nothing if a training can run.
 
     Args:
         least: how many there must be.
         there: how many there are.
     """
     uses = (
-        Lack("good samples", least.goods, there.goods, "teach the line, or import some"),
-        Lack("confirmed defects", least.anomalies, there.anomalies, "review flagged parts"),
-        Lack(
+        ("good samples", least.goods, there.goods, "teach the line, or import some"),
+        ("confirmed defects", least.anomalies, there.anomalies, "review flagged parts"),
+        (
             "good golden samples",
             least.golden_goods,
             there.golden_goods,
             "review flagged and audit parts, of other lots too",
         ),
-        Lack(
+        (
             "golden defects",
             least.golden_defects,
             there.golden_defects,
             "confirm more defects, of other lots too",
         ),
     )
-    return [use for use in uses if use.there < use.wanted]
+    return [
+        f"{wanted} {what} wanted, {found} there: {remedy}"
+        for what, wanted, found, remedy in uses
+        if found < wanted
+    ]

@@ -1,16 +1,15 @@
-"""Counts for the Quality page: verdicts, confirmed reviews, the audit, people's work, scores.
+"""Counts for the Quality page: verdicts, confirmed words, what waits, frames in quarantine, scores.
 
 Every function takes the cameras it is about, and stretches of time. Verdicts and confirmed words
-are counted from indexes alone, scores are sampled, and reviews are found by when they were given,
-since there is one for a few percent of the inspections only: no counts need to be kept beside the
-rows (`python -m bench pages`).
+are counted from indexes alone, and scores are sampled: no counts need to be kept beside the rows
+(`python -m bench pages`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Integer, and_, column, func, or_, select, values
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CTE, ColumnElement
     from sqlalchemy.orm import InstrumentedAttribute, Session
-
-T = TypeVar("T")
 
 #: A review follows its inspection, but workers and dashboard may run on hosts whose clocks differ.
 CLOCK_SKEW = timedelta(hours=1)

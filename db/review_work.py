@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 
 from db.opinions import LABELS, stands, was_not_undone
 from db.quality import join_windows
-from db.tables import Inspection, Review, ReviewQueue
+from db.tables import Decision, Inspection, Review, ReviewQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +73,15 @@ def work_by_reviewer(
     counts: dict[str, Counter[str]] = {}
     for reviewer, decision, count in session.execute(query):
         counts.setdefault(reviewer, Counter())[decision] = count
-    decisions = ("defect", "good", "unsure", "dismissed", "undo")
     found = [
-        ReviewerWork(reviewer, *(of[decision] for decision in decisions))
+        ReviewerWork(
+            reviewer,
+            defect=of[Decision.DEFECT],
+            good=of[Decision.GOOD],
+            unsure=of[Decision.UNSURE],
+            dismissed=of[Decision.DISMISSED],
+            undone=of[Decision.UNDO],
+        )
         for reviewer, of in counts.items()
     ]
     return sorted(found, key=lambda work: (-work.reviewed, work.reviewer))
@@ -105,7 +111,7 @@ def count_second_looks(
         .select_from(table)
         .join(Review, is_in)
         .where(
-            _follows_another(),
+            _may_follow_another(),
             Review.decision.in_(LABELS),
             *stands(),
             of_another.exists(),
@@ -135,7 +141,7 @@ def delays_s(session: Session, camera_ids: Sequence[int], windows: Sequence[Wind
         .where(
             Review.decision.in_(LABELS),
             *stands(),
-            or_(~_follows_another(), is_first),
+            or_(~_may_follow_another(), is_first),
         )
         .order_by(Review.created_at.desc())
         .limit(DELAYS_READ)
@@ -143,7 +149,7 @@ def delays_s(session: Session, camera_ids: Sequence[int], windows: Sequence[Wind
     return [max(0.0, (given - seen).total_seconds()) for given, seen in session.execute(query)]
 
 
-def _follows_another() -> ColumnElement[bool]:
+def _may_follow_another() -> ColumnElement[bool]:
     """A condition on Review that leaves out nearly all on which no answer stood before.
 
     Where an answer stands, the inspection waits for another opinion or not at all: what is given in

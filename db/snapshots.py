@@ -13,7 +13,7 @@ from db import audit
 from db.access import require
 from db.errors import TooFewSamples
 from db.few_shot import few_shot_set
-from db.least_samples import Lack, Least, lacks, least_for
+from db.least_samples import Least, lacks, least_for
 from db.locking import lock
 from db.sample_pools import count_golden, count_normals, golden_pool, normal_pool
 from db.splitting import hash_share
@@ -81,7 +81,7 @@ def take_snapshot(
 
 def missing_for_retraining(
     session: Session, line: Line, found: Sequence[FewShotSample]
-) -> list[Lack]:
+) -> list[str]:
     """What `take_snapshot` would refuse a retraining with defects for now; nothing if it can run.
 
     Args:
@@ -119,7 +119,7 @@ def _check(
     there = Least(len(goods), len(anomalies), len(golden) - defects, defects)
     missing = lacks(least, there)
     if missing:
-        raise TooFewSamples(f"line {line!r}: {'; '.join(map(str, missing))}")
+        raise TooFewSamples(f"line {line!r}: {'; '.join(missing)}")
 
 
 def _held_out(goods: Sequence[Sample]) -> set[int]:

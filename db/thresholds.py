@@ -17,7 +17,6 @@ from sqlalchemy import select, text
 from db import audit
 from db.access import require
 from db.errors import Conflict
-from db.inspections import unreviewed_queue
 from db.locking import lock
 from db.tables import (
     ASKED,
@@ -33,7 +32,7 @@ from db.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
@@ -160,13 +159,12 @@ def score_sample(session: Session, version: ModelVersion) -> ScoreSample:
     )
 
 
-def _judged(drawn: Iterable[_Drawn]) -> list[JudgedPart]:
+def _judged(drawn: Sequence[_Drawn]) -> list[JudgedPart]:
     """Each part with a word that counts, standing for its share of those without one.
 
     Parts on which no word is there yet, or none that counts, are taken to be like the others with
     their verdict. An audited part stands for one over the probability it was drawn with.
     """
-    drawn = [one for one in drawn if unreviewed_queue(one.verdict, one.audit_probability)]
     asked = Counter((one.is_shadow, one.verdict) for one in drawn)
     labelled = [one for one in drawn if one.label is not None]
     answered = Counter((one.is_shadow, one.verdict) for one in labelled)
@@ -225,10 +223,7 @@ def _shadowed(session: Session, version: ModelVersion) -> tuple[list[_Drawn], li
     query = (
         select(shadow.c.score, Inspection.verdict, Inspection.audit_probability, Inspection.label)
         .join(Inspection, Inspection.frame_id == shadow.c.frame_id)
-        .where(
-            Inspection.model_version_id.is_not(None),
-            (Inspection.verdict != Verdict.PASS.value) | Inspection.audit_probability.is_not(None),
-        )
+        .where(text(f"({ASKED})"))
     )
     return _drawn(session, query, is_shadow=True), recent
 

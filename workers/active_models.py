@@ -142,7 +142,7 @@ class ActiveModels:
             return self._loaded(line, version)
         except INTERRUPTIONS:
             raise
-        except Exception:
+        except Exception:  # whatever it is: the version that is held goes on scoring
             if held is None:
                 raise
             self._failed[line] = (version.id, time.monotonic())

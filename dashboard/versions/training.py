@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, tzinfo
 
-    from db.least_samples import Lack
     from db.tables import Retraining
 
 LOOK_AGAIN_S = 2
@@ -54,7 +53,7 @@ class _Watched:
     since: float
 
 
-def show_running(line: str, line_id: int, missing: Sequence[Lack] = ()) -> None:
+def show_running(line: str, line_id: int, missing: Sequence[str] = ()) -> None:
     """The open training, refreshed by itself; the page is run again when it ends or begins.
 
     Args:
@@ -65,7 +64,7 @@ def show_running(line: str, line_id: int, missing: Sequence[Lack] = ()) -> None:
     st.fragment(_running, run_every=LOOK_AGAIN_S)(line, line_id, missing)
 
 
-def _running(line: str, line_id: int, missing: Sequence[Lack]) -> None:
+def _running(line: str, line_id: int, missing: Sequence[str]) -> None:
     with explained():
         with session() as reads:
             found = retrainings.open_retraining(reads, line_id)
@@ -83,9 +82,9 @@ def _running(line: str, line_id: int, missing: Sequence[Lack]) -> None:
             _buttons(line, found, can_train=not missing)
 
 
-def wanted(missing: Sequence[Lack]) -> str:
+def wanted(missing: Sequence[str]) -> str:
     """What a retraining needs before it can run, and where it comes from."""
-    items = "".join(f"<li>{escape(str(lack))}</li>" for lack in missing)
+    items = "".join(f"<li>{escape(lack)}</li>" for lack in missing)
     return (
         '<div class="lw-panel"><h3>Before a retraining can run</h3>'
         f'<ul class="lw-reasons">{items}</ul></div>'

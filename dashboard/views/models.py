@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from dashboard.versions.thresholds import Known
-    from db.least_samples import Lack
     from db.model_overview import VersionOverview
     from db.tables import Line, Retraining, ThresholdChange
 
@@ -77,7 +76,7 @@ class LineModels:
     #: Confirmed defects that no snapshot has yet.
     waiting: int
     #: What is missing before a retraining can run.
-    missing: Sequence[Lack]
+    missing: Sequence[str]
     chosen: Chosen | None
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.actor import LoginMode, current_actor, demand, mode
 from dashboard.changing import attempt, show_told, tell
+from dashboard.contact_sheet import Pages
 from dashboard.database import explained, session
 from dashboard.markup import date_and_time, warning
 from dashboard.viewer import zone
@@ -31,7 +32,6 @@ ROLE_HELP = (
 COLUMNS = [2.4, 1.9, 2.1, 2.0, 1.6]
 #: Each has five controls, which the browser draws one by one: with forty users it took seconds.
 PER_PAGE = 12
-_PAGE = "users-page"
 #: What a new or reset password is, until the dialog that shows it is closed.
 _SHOWN_ONCE = "password_shown_once"
 
@@ -45,14 +45,11 @@ def page() -> None:
             reads.expunge_all()
         _head(len(every))
         show_told()
-        pages = max(1, -(-len(every) // PER_PAGE))
-        shown = min(int(st.session_state.get(_PAGE, 1)), pages)
+        pages = Pages("users-page", len(every), PER_PAGE)
         with st.container(key="users"):
-            for user in every[PER_PAGE * (shown - 1) : PER_PAGE * shown]:
+            for user in every[pages.offset :][:PER_PAGE]:
                 _row(user)
-        if pages > 1:
-            with st.container(key="user-pages", horizontal_alignment="center"):
-                st.pagination(pages, key=_PAGE)
+        pages.show()
 
 
 def _head(how_many: int) -> None:

@@ -184,6 +184,11 @@ def _forget() -> None:
     st.cache_data.clear()
 
 
+def keys(page: AppTest) -> set[str]:
+    """Those of a page's buttons."""
+    return {str(button.key) for button in page.button}
+
+
 @pytest.fixture
 def html_of() -> Callable[[AppTest], str]:
     """Gives all HTML of a page, but for style sheets and scripts."""

@@ -17,14 +17,14 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 @pytest.mark.slow
-def test_no_module_of_the_dashboard_loads_torch_or_the_queue() -> None:
+def test_no_module_of_the_dashboard_loads_torch_pandas_or_the_queue() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
 
     loaded = set(done.stdout.split())
     assert {"dashboard", "streamlit", "cv2"} <= loaded
-    assert not loaded & {"torch", "timm", "openvino", "redis", "rq"}
+    assert not loaded & {"torch", "timm", "openvino", "pandas", "redis", "rq"}
 
 
 def test_the_log_in_page_loads_neither_pandas_nor_the_pictures_tools() -> None:
@@ -37,13 +37,3 @@ def test_the_log_in_page_loads_neither_pandas_nor_the_pictures_tools() -> None:
     loaded = set(done.stdout.split())
     assert {"streamlit", "sqlalchemy"} <= loaded
     assert not loaded & {"pandas", "cv2", "numpy"}
-
-
-def test_no_page_loads_pandas_to_read_how_long_something_is_kept() -> None:
-    program = "import sys; from dashboard import deciding, wall, pictures; print(*sys.modules)"
-
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-
-    assert "pandas" not in done.stdout.split()

@@ -69,7 +69,8 @@ def test_dismissed_is_not_reviewed_and_one_by_one_can_be_taken_back(
 
     assert session.scalars(select(Review.decision)).all() == 7 * [Decision.DISMISSED.value]
     cameras = select(Inspection.camera_id).where(Inspection.id == Review.inspection_id)
-    assert session.scalar(select(Review.camera_id == cameras.scalar_subquery()).distinct())
+    is_its = select(Review.camera_id == cameras.scalar_subquery())
+    assert session.scalars(is_its.distinct()).all() == [True]
     assert all(reviews.confirmed(session, each) is None for each in ids)
     last = reviews.current_review(session, ids[-1])
     assert last is not None

@@ -31,7 +31,7 @@ def test_a_first_model_needs_goods_only_and_a_champion_golden_frames() -> None:
 def test_what_is_there_is_not_lacking() -> None:
     assert lacks(Least(), Least()) == []
     (lack,) = lacks(Least(), Least(golden_defects=2))
-    assert str(lack).startswith("3 golden defects wanted, 2 there: ")
+    assert lack.startswith("3 golden defects wanted, 2 there: ")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_line_lacks_what_a_snapshot_is_refused_for(
 ) -> None:
     def lacking() -> list[str]:
         found = few_shot_set(session, plant.line_id)
-        return [lack.what for lack in missing_for_retraining(session, plant.line, found)]
+        return missing_for_retraining(session, plant.line, found)
 
     enough = {
         (GOOD, Side.TRAINING): Least().goods,

@@ -15,6 +15,7 @@ from db.lines import add_line
 from db.model_versions import activate, add_model_version
 from db.store import ImageStore
 from ingest.frame import Frame
+from ingest.stream import FrameStream, FullPolicy
 from models.detector import Scores
 from workers.active_models import ActiveModels
 from workers.config import ScoringConfig
@@ -22,7 +23,7 @@ from workers.context import WorkerContext, bind
 from workers.scoring import ModelScorer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -50,6 +51,12 @@ def png(brightness: float, *, side: int = 24) -> bytes:
     encoded, data = cv2.imencode(".png", np.full((side, side), round(brightness * 255), np.uint8))
     assert encoded
     return data.tobytes()
+
+
+def push(stream: FrameStream, frames: Iterable[Frame]) -> None:
+    """Put frames into a stream that has room for them."""
+    for frame in frames:
+        assert stream.push(frame, FullPolicy.BLOCK).accepted
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +127,12 @@ def line(engine: Engine) -> str:
     with Session(engine) as session, session.begin():
         add_line(session, LINE, actor=trusted("test"))
     return LINE
+
+
+@pytest.fixture
+def stream(redis_client: Redis, line: str) -> FrameStream:
+    """That line's stream."""
+    return FrameStream(redis_client, line)
 
 
 @pytest.fixture

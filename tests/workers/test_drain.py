@@ -11,13 +11,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.errors import DatabaseUnavailable
-from db.tables import Camera, Inspection, Line, QuarantinedFrame
+from db.tables import Camera, Inspection, QuarantinedFrame
 from ingest.doorbell import Doorbell
 from ingest.stream import FrameStream, FullPolicy
+from tests.workers.conftest import push
 from workers.drain import Drain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from redis import Redis
     from sqlalchemy import Engine
@@ -25,16 +26,6 @@ if TYPE_CHECKING:
     from ingest.frame import Frame
     from tests.workers.conftest import BrightnessDetector
     from workers.context import WorkerContext
-
-
-@pytest.fixture
-def stream(redis_client: Redis, line: str) -> FrameStream:
-    return FrameStream(redis_client, line)
-
-
-def push(stream: FrameStream, frames: Iterable[Frame]) -> None:
-    for frame in frames:
-        assert stream.push(frame, FullPolicy.BLOCK).accepted
 
 
 def inspections(engine: Engine) -> list[Inspection]:
@@ -313,43 +304,6 @@ def test_a_stop_leaves_the_rest_to_the_next_worker_and_rings_for_it(
     assert stream.status().waiting == 2
     assert redis_client.exists(stream.bell_key) == 1
     assert Doorbell(redis_client).others_wait() is True
-
-
-def test_the_database_learns_how_the_stream_stands(
-    context: WorkerContext,
-    stream: FrameStream,
-    activate_version: Callable[..., int],
-    make_frame: Callable[..., Frame],
-) -> None:
-    activate_version()
-    push(stream, [make_frame(), make_frame()])
-
-    Drain(context, stream.line).run()
-
-    with Session(context.engine) as session:
-        row = session.scalars(select(Line)).one()
-    assert row.frames_waiting == 2  # reported before the first read
-    assert row.status_at is not None
-
-
-def test_only_one_of_a_lines_workers_reports_how_the_stream_stands(
-    context: WorkerContext,
-    stream: FrameStream,
-    activate_version: Callable[..., int],
-    make_frame: Callable[..., Frame],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    activate_version()
-    monkeypatch.setattr("workers.status.REPORT_INTERVAL_S", 60.0)
-    push(stream, [make_frame(), make_frame()])
-    Drain(context, stream.line).run()
-    other = dataclasses.replace(context, name="worker-2", reported_at={})
-    push(stream, [make_frame()])
-
-    Drain(other, stream.line).run()
-
-    with Session(context.engine) as session:
-        assert session.scalars(select(Line)).one().frames_waiting == 2  # the first one's
 
 
 def test_a_frame_whose_row_no_database_takes_ends_in_quarantine_and_harms_no_other(

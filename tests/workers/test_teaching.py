@@ -13,24 +13,18 @@ from db.access import trusted
 from db.errors import StoreError
 from db.lines import get_line
 from db.tables import Inspection, QuarantinedFrame, Sample, Teaching
-from ingest.stream import FrameStream, FullPolicy
+from ingest.stream import FrameStream
+from tests.workers.conftest import push
 from workers.drain import Drain
 from workers.jobs import score_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from redis import Redis
+    from collections.abc import Callable
 
     from ingest.frame import Frame
     from workers.context import WorkerContext
 
 TEST = trusted("test")
-
-
-@pytest.fixture
-def stream(redis_client: Redis, line: str) -> FrameStream:
-    return FrameStream(redis_client, line)
 
 
 @pytest.fixture
@@ -45,11 +39,6 @@ def teach(context: WorkerContext) -> Callable[..., int]:
             ).id
 
     return start
-
-
-def push(stream: FrameStream, frames: Iterable[Frame]) -> None:
-    for frame in frames:
-        assert stream.push(frame, FullPolicy.BLOCK).accepted
 
 
 def samples(context: WorkerContext) -> list[Sample]:

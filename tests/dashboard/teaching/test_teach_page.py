@@ -15,6 +15,7 @@ from db.model_versions import active_version, add_model_version
 from db.tables import RetrainingState, Teaching, utc_now
 from ingest import frame as ingest_frame
 from models.detector import detector_names
+from tests.dashboard.conftest import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +32,6 @@ MANIFEST = {
     "backbone": "tf_efficientnet_lite0",
     "thresholds": {"review": 1.25, "reject": 2.5},
 }
-
-
-def keys(page: AppTest) -> set[str]:
-    return {str(button.key) for button in page.button}
 
 
 def state(plant: Plant) -> str:

@@ -34,6 +34,8 @@ from models.statistics.paired import compare_escapes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streamlit.testing.v1 import AppTest
+
     from tests.dashboard.conftest import Plant
 
 ANNA = trusted("anna")
@@ -55,6 +57,13 @@ SHADOW: dict[str, Any] = {
     "ended": None,
 }
 CLASSES = {"crack": 14, "blowhole": 9, "scratch": 8}
+
+
+@pytest.fixture
+def models(seed_line: Callable[..., int], open_page: Callable[[str], AppTest]) -> AppTest:
+    """The page of a line with four versions, of which the third scores."""
+    seed_line()
+    return open_page("models")
 
 
 @pytest.fixture
