@@ -6,7 +6,6 @@ import errno
 import ipaddress
 import json
 import os
-import runpy
 import signal
 import socket
 import sys
@@ -14,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -226,26 +225,27 @@ def handed_down(loaded: Loaded) -> dict[str, str]:
     return variables
 
 
-def run_dashboard(settings: Settings) -> NoReturn:
-    """Serve the dashboard from this process, so that signals reach it directly.
+def run_dashboard(settings: Settings) -> None:
+    """Serve the dashboard from this process until SIGTERM or Ctrl-C.
 
     Raises:
         PortInUse: if another program listens on its port.
         SettingsError: if nobody needs to log in, and others could reach it.
     """
+    from streamlit.web.cli import main as streamlit
+
     check_login(settings.login, settings.dashboard_host)
     check_port(settings.dashboard_host, settings.dashboard_port)
     checked_engine(settings).dispose()
     address = f"http://{settings.dashboard_host}:{settings.dashboard_port}"
     click.echo(f"the dashboard is at {address}", err=True)
     os.environ.update(dashboard_variables(settings))
-    _, _, module, *arguments = dashboard_command(
+    _, _, _, *arguments = dashboard_command(
         settings.dashboard_host, settings.dashboard_port, local_only=settings.login == "open"
     )
-    sys.argv[1:] = arguments
-    # In this very process: what the checks above have loaded, the pages need too.
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
-    sys.exit()
+    # In this very process: what the checks above have loaded, the pages need too. Not standalone:
+    # Ctrl-C is answered as everywhere else here.
+    streamlit(arguments, prog_name="streamlit", standalone_mode=False)
 
 
 def dashboard_variables(settings: Settings) -> dict[str, str]:

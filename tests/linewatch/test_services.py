@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import subprocess
+import sys
 from datetime import time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -12,6 +15,7 @@ import pytest
 from dashboard.quality.clock import PlantClock, plant_clock
 from ingest.camera import CameraConfig
 from ingest.stream import FullPolicy
+from linewatch.cli import run
 from linewatch.errors import SettingsError
 from linewatch.loading import load_settings
 from linewatch.services import (
@@ -25,6 +29,7 @@ from linewatch.services import (
     scoring_config,
 )
 from linewatch.settings import CameraSettings, Settings
+from tests.dashboard.serving import free_port, wait_for
 from workers.config import ScoringConfig
 from workers.retention import RetentionConfig
 
@@ -117,6 +122,28 @@ def test_the_dashboard_keeps_its_guards_against_other_sites() -> None:
 
     for option in ("--server.enableXsrfProtection", "--server.enableCORS"):
         assert command[command.index(option) + 1] == "true"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
+def test_a_signal_ends_the_dashboard_at_once_and_with_nothing_to_say(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    port = free_port()
+    words = ["--home", str(tmp_path), "--port", str(port)]
+    assert run(["db", "upgrade", *words[:2]]) == 0
+    with subprocess.Popen(
+        [sys.executable, "-m", "linewatch", "dashboard", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as server:  # fmt: skip
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+
+        server.send_signal(number)
+        said, _ = server.communicate(timeout=20)
+
+    assert server.returncode == code
+    assert "Aborted" not in said
+    assert "Traceback" not in said
 
 
 def test_the_dashboard_reads_the_plants_clock_as_it_was_set(
