@@ -59,7 +59,7 @@ class OpenVinoRuntime:
                 for result, output in zip(results, request.output_tensors, strict=True):
                     result[place] = output.data[0]
 
-        if len(images) == 1 or self._threads == 1:
+        if len(images) <= 1 or self._threads == 1:
             run(self._single, range(len(images)))
             return results
         several = self._several[: len(images)]

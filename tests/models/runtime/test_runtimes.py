@@ -92,13 +92,14 @@ def test_a_process_that_unloaded_its_graphs_survives_a_signal(
     assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_both_runtimes_agree_for_any_number_of_images(
-    count: int, graph: nn.Module, converted: openvino.Model
+    count: int, threads: int, graph: nn.Module, converted: openvino.Model
 ) -> None:
     batch = images(count)
 
-    ours = OpenVinoRuntime(converted, threads=1).run(batch)[0]
+    ours = OpenVinoRuntime(converted, threads=threads).run(batch)[0]
 
     assert ours.shape == (count, 8, 12, 16)
     assert ours.dtype == np.float32
