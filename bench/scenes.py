@@ -12,25 +12,52 @@ if TYPE_CHECKING:
 
 #: Notes when somebody pressed something, and when what was wanted is painted: Streamlit has run the
 #: page, no element is a former run's, the wanted element is there, and all pictures are decoded.
+#: That a run is over the server says: one that is short shows nothing of its state in between.
 WATCH = """
 (() => {
   const app = () => document.querySelector('[data-testid="stApp"]');
   const state = () => app()?.getAttribute("data-test-script-state");
-  const watch = window.watch = {wanted: null, from: 0, hasRun: false, painted: null};
+  const watch = window.watch = {wanted: null, from: 0, wait: 2, frames: null, painted: null};
   const begin = () => {
     if (watch.wanted && watch.isArmed) {
-      Object.assign(watch, {from: performance.now(), isArmed: false, hasRun: false});
+      Object.assign(watch, {from: performance.now(), isArmed: false, wait: 2, frames: null});
     }
   };
   addEventListener("click", begin, true);
   addEventListener("keydown", event => event.key === "Enter" && begin(), true);
   new MutationObserver(seen => {
-    watch.hasRun ||= state() === "running" || seen.some(one => one.oldValue === "running");
+    if (state() === "running" || seen.some(one => one.oldValue === "running")) watch.wait = 0;
   }).observe(document, {
     subtree: true, attributeOldValue: true, attributeFilter: ["data-test-script-state"],
   });
+  // Whether a ForwardMsg has script_finished (6) and not that another run follows (2); before that
+  // come its hash and metadata, which are skipped by their lengths.
+  const isLast = bytes => {
+    let at = 0;
+    const number = () => {
+      let value = 0, shift = 0;
+      do value += (bytes[at] & 127) * 2 ** (7 * shift++); while (bytes[at++] & 128);
+      return value;
+    };
+    while (at < bytes.length) {
+      const tag = number(), value = number();
+      if (tag >> 3 === 6) return value !== 2;
+      at += value;
+    }
+    return false;
+  };
+  window.WebSocket = class extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("message", ({data}) => {
+        if (isLast(new Uint8Array(data))) watch.frames = 0;
+      });
+    }
+  };
   const look = () => {
-    const done = watch.wanted && !watch.isArmed && watch.hasRun && watch.painted === null
+    // Where the run was shown, its end is, too. Else the page has two frames to take in the end.
+    const hasRun = watch.frames !== null && watch.frames++ >= watch.wait;
+    const done = watch.wanted && !watch.isArmed && hasRun && watch.painted === null
       && state() === "notRunning" && document.querySelector(watch.wanted)
       && !document.querySelector('[data-stale="true"]')
       && [...document.images].every(image => image.complete);
