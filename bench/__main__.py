@@ -1,6 +1,6 @@
 """Run benchmarks: `python -m bench` lists them, `python -m bench NAME...` or `all` runs them.
 
-Those that take hours are not among `all`; they take arguments: `python -m bench NAME ARGS...`.
+Those that take arguments are not among `all`, as most take long: `python -m bench NAME ARGS...`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BENCHMARKS = {
     "roofline": "MACs and bytes an image against this machine's peak, and the share reached",
     "elpv": "image AUROC, fit time and speed of PatchCore on elpv, three seeds",
 }
-#: Hours; each takes arguments, --help tells which.
+#: Ten minutes to hours; each takes arguments, --help tells which.
 LONG = {
     "accuracy": "image AUROC of all detectors on four sets, three seeds; hours, can be resumed",
     "reference": "PatchCore against an independent one; an hour, can be resumed",
@@ -48,7 +48,7 @@ def main() -> int:
         for name in unknown:
             print(f"there is no benchmark {name!r}", file=sys.stderr)
         for name, what in (BENCHMARKS | LONG).items():
-            print(f"{name:10} {what}")
+            print(f"{name:12} {what}")
         return 2 if unknown else 0
     for name in names:
         importlib.import_module(f"bench.{name}").main()

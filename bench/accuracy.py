@@ -19,6 +19,7 @@ from bench.comparison import (
     markdown,
     mean,
     mean_over,
+    reached,
 )
 from bench.development import SETS
 from bench.results import write_section
@@ -192,7 +193,7 @@ def _judged(differences: Sequence[float | None], least: float | None) -> list[st
         return [*cells, NONE, wanted, "not measured on all"]
     total = statistics.mean(known)
     is_reached = total > 0 if least is None else total >= least
-    return [*cells, f"{total:+.4f}", wanted, "reached" if is_reached else "**not reached**"]
+    return [*cells, f"{total:+.4f}", wanted, reached(is_reached)]
 
 
 def _unseen(sets: dict[str, str]) -> list[str]:

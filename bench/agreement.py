@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.comparison import NONE, markdown
+from bench.comparison import NONE, markdown, reached
 from bench.development import SETS
 from bench.results import write_section
 from bench.scoring import GOALS, Goal, train_one
@@ -50,7 +50,7 @@ def _compared(goal: Goal, name: str) -> list[str]:
         else:
             cells += [f"{a - b:+.4f}", f"{b:.4f}"]
             is_same &= abs(a - b) <= WITHIN
-    return [goal.detector, name, *cells, "reached" if is_same else "**not reached**"]
+    return [goal.detector, name, *cells, reached(is_same)]
 
 
 def _pairs(

@@ -157,6 +157,11 @@ def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
 
 
+def reached(is_reached: bool) -> str:
+    """What the last column says of a goal."""
+    return "reached" if is_reached else "**not reached**"
+
+
 def _find(store: Store, row: Row, data: str, seed: int) -> Result | None:
     try:
         record = store.find(row.run.on(data, seed))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from bench.comparison import markdown
+from bench.comparison import markdown, reached
 from bench.development import SETS
 from bench.results import write_section
 from bench.runs import KNOWN, Draw, Run
@@ -137,7 +137,7 @@ def _line(budget: Budget, trained: dict[str, float]) -> list[str]:
         f"at most {budget.minutes * 60:g} s",
         f"{mib:.0f} MiB",
         f"at most {budget.mib:.0f} MiB",
-        "reached" if is_reached else "**not reached**",
+        reached(is_reached),
     ]
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.comparison import markdown
+from bench.comparison import markdown, reached
 from bench.development import SETS
 from bench.fitting import THREADS, write_images
 from bench.results import write_section
@@ -167,7 +167,7 @@ def _line(case: str, figure: str, compared: Sequence[Compared]) -> list[str] | N
         f"{np.abs(extended - refit).max():.4f}",
         f"{np.abs(again - refit).max():.4f}",
         f"within {WANTED_WITHIN:g}" if is_judged else "",
-        _reached(abs(apart) <= WANTED_WITHIN) if is_judged else "",
+        reached(abs(apart) <= WANTED_WITHIN) if is_judged else "",
     ]
 
 
@@ -197,7 +197,7 @@ def _times(launcher: str) -> list[list[str]]:
             "extended, from reading the model to the written one",
             f"{seconds:.1f} s",
             f"at most {WANTED_S:g} s",
-            _reached(seconds <= WANTED_S),
+            reached(seconds <= WANTED_S),
         ],
         ["fitted on all", f"{refit['fit_seconds']:.1f} s", "", ""],
         ["ratio", f"{refit['fit_seconds'] / seconds:.1f}", "", ""],
@@ -211,10 +211,6 @@ def _linewatch(launcher: str, root: Path, *arguments: object) -> dict[str, Any]:
     subprocess.run([*words, "--json", str(figures)], check=True, capture_output=True)
     read: dict[str, Any] = json.loads(figures.read_text())
     return read
-
-
-def _reached(is_reached: bool) -> str:
-    return "reached" if is_reached else "**not reached**"
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from linewatch.demo.cells import interleave
 from models.datasets import open_dataset
@@ -12,14 +13,20 @@ from models.training import train
 DATA = "elpv:mono"
 
 
-def trained(detector: str = "patchcore") -> Path:
-    """A model of the fast preset, seed 0, on the good monocrystalline cells.
+def trained(
+    detector: str = "patchcore", data: str = DATA, *, name: str | None = None, **options: Any
+) -> Path:
+    """A model of the fast preset, seed 0; as it is, on the good monocrystalline cells.
 
     Trained once for all benchmarks of a machine; remove the folder to train anew.
+
+    Args:
+        name: of the folder; None: the detector's.
+        options: of `train`.
     """
-    folder = Path(tempfile.gettempdir()) / f"linewatch-bench-{detector}"
+    folder = Path(tempfile.gettempdir()) / f"linewatch-bench-{name or detector}"
     if not (folder / "manifest.json").exists():
-        train(DATA, detector=detector, out=folder)
+        train(data, detector=detector, out=folder, **options)
     return folder
 
 

@@ -294,5 +294,5 @@ class _Run:
                 wrong += abs(missing)
                 figures = [supply.made, *counts, missing]
                 seconds = f"{supply.longest_s:.2f} s"
-                table.append([f"{name}", *(f"{figure:,}" for figure in figures), seconds])
+                table.append([name, *(f"{figure:,}" for figure in figures), seconds])
         return table, wrong

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -16,23 +14,22 @@ from bench.comparison import markdown
 from bench.development import SETS
 from bench.graph_costs import Costs, graph_costs
 from bench.machine_limits import Limits, measure_limits
+from bench.model import trained
 from bench.results import percentile, write_section
 from models.datasets import open_dataset
 from models.patchcore.search import NeighbourSearch
 from models.runtime.openvino_runtime import OpenVinoRuntime
 from models.scorer import load_scorer
-from models.training import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.scorer import Scorer
 
 DATA = "magnetic_tile"
-#: Trained once for all runs on a machine; remove the folder to train anew.
-FOLDER = Path(tempfile.gettempdir()) / "linewatch-bench-roofline"
 #: Fast presets with the shortest schedule: what is counted and timed does not depend on weights.
 SETTINGS: dict[str, dict[str, int]] = {
     "patchcore": {},
@@ -204,13 +201,10 @@ def _ms(work: Callable[[], object]) -> float:
 
 
 def _trained(name: str) -> Path:
-    folder = FOLDER / name
-    if not (folder / "manifest.json").exists():
-        train(
-            str(SETS[DATA]),
-            detector=name,
-            out=folder,
-            anomalies=ANOMALIES.get(name, 0),
-            settings=SETTINGS[name],
-        )
-    return folder
+    return trained(
+        name,
+        str(SETS[DATA]),
+        name=f"roofline-{name}",
+        anomalies=ANOMALIES.get(name, 0),
+        settings=SETTINGS[name],
+    )

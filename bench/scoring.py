@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from bench.comparison import NONE, markdown
+from bench.comparison import NONE, markdown, reached
 from bench.development import SETS
-from bench.fitting import write_images
+from bench.fitting import IMAGES, SOURCE, THREADS, write_images
 from bench.results import write_section
 from bench.runs import KNOWN
 from models.datasets import open_dataset
@@ -29,13 +29,8 @@ if TYPE_CHECKING:
 
     from models.scorer import Scorer
 
-THREADS = 2
 #: Side of the pictures scored: that of most in MVTec AD.
 PIXELS = 1024
-#: The set whose models and pictures the speed is measured with.
-TIMED = "magnetic_tile"
-#: Training pictures of the models whose speed is measured: PatchCore's depends on it.
-IMAGES = 320
 BATCH = 8
 #: Both runtimes take turns, so that a busy moment hits both.
 ROUNDS = 10
@@ -93,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
         "scoring",
         "Time to score: resizing and anomaly map included, decoding not. What torch does is the "
         "same model, eager, in 32-bit floats, PatchCore's search by faiss.",
-        f"fast presets (tf_efficientnet_lite0, 256 px) trained on {IMAGES} images of {TIMED}, "
+        f"fast presets (tf_efficientnet_lite0, 256 px) trained on {IMAGES} images of {SOURCE}, "
         f"{THREADS} threads of one process, pictures of {PIXELS} x {PIXELS} pixels, medians, "
         f"{ROUNDS} alternating rounds; seed 0",
         markdown(head, lines),
@@ -103,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def measure(model: Path) -> tuple[Speed, Speed]:
     """The speed with OpenVINO and with torch."""
-    samples = open_dataset(str(SETS[TIMED])).test
+    samples = open_dataset(str(SETS[SOURCE])).test
     every = len(samples) // BATCH
     pictures = [
         cv2.resize(sample.image(), (PIXELS, PIXELS), interpolation=cv2.INTER_CUBIC)
@@ -152,7 +147,7 @@ def _line(goal: Goal, ours: Speed, torchs: Speed) -> list[str]:
         f"{torchs.milliseconds:.1f} ms",
         f"{torchs.per_second:.0f} images/s",
         f"{torchs.milliseconds / ours.milliseconds:.1f}",
-        "reached" if is_reached else "**not reached**",
+        reached(is_reached),
     ]
 
 

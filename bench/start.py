@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from bench import history, scenes
 from bench.dashboard import chromium, launched, wait_for
+from bench.model import trained
 from bench.pictures import DATA, TilePictures
 from bench.results import write
 from bench.system import LINE, system
@@ -26,7 +27,6 @@ from db.tables import Role
 from ingest.doorbell import Doorbell
 from ingest.frame import Frame
 from ingest.stream import FrameStream, FullPolicy
-from models.training import train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from bench.system import System
 
-#: Trained once for all runs on a machine; remove the folder to train anew.
-MODEL = Path(tempfile.gettempdir()) / "linewatch-bench-tiles"
 STARTS = 5
 INSPECTIONS = 20_000
 NAME, PASSWORD = "anna", "correct horse battery"
@@ -44,10 +42,9 @@ NAME, PASSWORD = "anna", "correct horse battery"
 
 def main() -> None:
     """Start each of them several times, one after the other."""
-    if not (MODEL / "manifest.json").exists():
-        train(str(DATA), out=MODEL)
+    model = trained(data=str(DATA), name="tiles")
     helps = [_help_s() for _ in range(2 * STARTS)]
-    ready, first = zip(*(_worker_s() for _ in range(STARTS)), strict=True)
+    ready, first = zip(*(_worker_s(model) for _ in range(STARTS)), strict=True)
     with tempfile.TemporaryDirectory(prefix="lw-bench-") as folder:
         logins, pages = zip(*_dashboard_s(Path(folder)), strict=True)
     write(
@@ -80,10 +77,10 @@ def _help_s() -> float:
     return time.perf_counter() - began
 
 
-def _worker_s() -> tuple[float, float]:
+def _worker_s(model: Path) -> tuple[float, float]:
     """Seconds until a worker waits for frames, and from a frame to its verdict then."""
     with system() as place:
-        place.register(MODEL)
+        place.register(model)
         began = time.perf_counter()
         worker = _started_worker(place)
         try:

@@ -112,7 +112,7 @@ def extend(
         ModelError: if the detector cannot be extended, or the model does not say what it rests on.
             Nothing is left in `out` then.
     """
-    tell = progress or _tell_nobody
+    tell = progress or (lambda *_: None)
     check_free(out)
     model = _open(model_dir, device, runtime, threads)
     _check_new([sample.name for sample in samples], model.good, model_dir)
@@ -234,7 +234,3 @@ def _write(model: _Opened, good: GoodImages, out: Path) -> ChangeReport:
     )
     log.info("model.changed", **report.to_json())
     return report
-
-
-def _tell_nobody(stage: str, done: int, total: int) -> None:
-    """The progress callback of a caller that wants none."""

@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 MAX_PICTURES = 64
 MAX_BYTES = 128 * 1024 * 1024
 SYNTHETIC_PICTURES = 16
-SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True)
 class BenchFrames:
     """What the cameras are taken to send."""
 
-    #: The data set's name, or `synthetic`.
-    source: str
+    #: The data set's name; None for synthetic ones.
+    source: str | None
     #: At least one.
     frames: list[Frame]
     #: H and W of a picture of middling size.
@@ -41,7 +40,7 @@ class BenchFrames:
     @property
     def is_synthetic(self) -> bool:
         """Whether no real picture is among them."""
-        return self.source == SYNTHETIC
+        return self.source is None
 
     @property
     def mean_bytes(self) -> int:
@@ -81,7 +80,7 @@ def synthetic_frames(height: int, width: int) -> BenchFrames:
         encoder.encode(Picture(_synthetic(rng, height, width)))[0]
         for _ in range(SYNTHETIC_PICTURES)
     ]
-    return _bench_frames(SYNTHETIC, pictures, height, width)
+    return _bench_frames(None, pictures, height, width)
 
 
 def _synthetic(rng: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
@@ -92,7 +91,9 @@ def _synthetic(rng: np.random.Generator, height: int, width: int) -> NDArray[np.
     return array
 
 
-def _bench_frames(source: str, pictures: list[bytes], height: int, width: int) -> BenchFrames:
+def _bench_frames(
+    source: str | None, pictures: list[bytes], height: int, width: int
+) -> BenchFrames:
     frames = [
         Frame.capture("bench", "camera", index, encoded, media_type(encoded))
         for index, encoded in enumerate(pictures)

@@ -71,7 +71,7 @@ class CapacityReport:
             "detector": self.detector,
             "backbone": self.backbone,
             "runtime": self.runtime,
-            "frames": self.frames.source,
+            "frames": self.frames.source or "synthetic",
             "frame_height_px": self.frames.height_px,
             "frame_width_px": self.frames.width_px,
             "frame_bytes": self.frames.mean_bytes,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from linewatch.commands.options import LOGGING, json_file, with_settings
+from linewatch.commands.options import LOGGING, json_file, seed_option, with_settings
 
 if TYPE_CHECKING:
     from linewatch.loading import Loaded
@@ -25,14 +25,7 @@ _out = click.option(
 @click.argument("model_dir", type=click.Path(path_type=Path))
 @click.argument("data")
 @_out
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Of every random choice.",
-)
+@seed_option
 @json_file
 @with_settings(LOGGING, quiet=True)
 def extend(

@@ -39,6 +39,14 @@ json_file = click.option(
     metavar="FILE",
     help="Write the figures to FILE.",
 )
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of every random choice.",
+)
 
 
 def with_settings(

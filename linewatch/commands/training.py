@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from linewatch.commands.options import LOGGING, json_file, with_settings
+from linewatch.commands.options import LOGGING, json_file, seed_option, with_settings
 from models.detector import detector_names
 
 if TYPE_CHECKING:
@@ -65,14 +65,7 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE",
     help="Change a hyper-parameter of the preset; may be repeated.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Of every random choice.",
-)
+@seed_option
 @json_file
 @with_settings(LOGGING, quiet=True, review_rate="--review-rate", reject_rate="--reject-rate")
 def train(
