@@ -74,7 +74,8 @@ def main() -> None:
         cells = frames(count)
         started, cpu = time.perf_counter(), time.process_time()
         for first in range(0, count, batch):
-            scorer.score([decode(data) for data, _ in cells[first : first + batch]])
+            scores = scorer.score([decode(data) for data, _ in cells[first : first + batch]])
+            assert len(scores.anomaly_maps) == len(scores.image_scores)
         took, cpu = time.perf_counter() - started, time.process_time() - cpu
         print(count / took, cpu * 1e3 / count, flush=True)
 

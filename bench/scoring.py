@@ -125,7 +125,8 @@ def measure(model: Path) -> tuple[Speed, Speed]:
 
 def _seconds(scorer: Scorer, pictures: Sequence[NDArray[np.uint8]]) -> float:
     start = time.perf_counter()
-    scorer.score(pictures)
+    scores = scorer.score(pictures)
+    assert len(scores.anomaly_maps) == len(pictures)
     return time.perf_counter() - start
 
 

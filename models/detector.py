@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 
+from models.anomaly_map import enlarge
 from models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -41,8 +42,25 @@ class Scores:
 
     #: (B,) float32, raw: higher is more anomalous; unit and range are the detector's.
     image_scores: NDArray[np.float32]
-    #: (B, H, W) float32 at the detector's input size.
-    anomaly_maps: NDArray[np.float32]
+    #: (B, h, w) float32, same unit.
+    patch_scores: NDArray[np.float32]
+    #: (H, W) of the maps, the detector's input size; None where patch scores are maps already.
+    map_size: tuple[int, int] | None = None
+    #: Of the Gaussian that smooths the maps, in their pixels.
+    sigma: float = 0.0
+
+    def anomaly_map(self, place: int) -> NDArray[np.float32]:
+        """The map (H, W) of one image. Nobody looks at most good parts': worked out when asked."""
+        one = replace(self, patch_scores=self.patch_scores[place : place + 1])
+        anomaly_map: NDArray[np.float32] = one.anomaly_maps[0]
+        return anomaly_map
+
+    @property
+    def anomaly_maps(self) -> NDArray[np.float32]:
+        """(B, H, W) float32: all of them, worked out anew each time."""
+        if self.map_size is None:
+            return self.patch_scores
+        return enlarge(self.patch_scores, *self.map_size, sigma=self.sigma)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class Scorer:
         """Score (H, W, 3) uint8 RGB images, each of its own size.
 
         Returns:
-            Raw image scores, and anomaly maps at the model's input size.
+            Raw image scores, and what gives anomaly maps at the model's input size.
 
         Raises:
             ShapeError: if an image is not (H, W, 3) uint8.
@@ -62,9 +63,10 @@ class Scorer:
         if not parts:
             nothing = np.empty((0, height, width), dtype=np.float32)
             return Scores(np.empty(0, dtype=np.float32), nothing)
-        return Scores(
-            np.concatenate([part.image_scores for part in parts]),
-            np.concatenate([part.anomaly_maps for part in parts]),
+        return replace(
+            parts[0],
+            image_scores=np.concatenate([part.image_scores for part in parts]),
+            patch_scores=np.concatenate([part.patch_scores for part in parts]),
         )
 
 

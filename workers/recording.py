@@ -209,10 +209,11 @@ class Recorder:
             return row
         row["image_key"] = images.put(frame.image, MEDIA_TYPE_SUFFIXES[frame.media_type])
         if judged.anomaly_map is not None:
-            height, width = judged.anomaly_map.shape
+            anomaly_map = judged.anomaly_map()
+            height, width = anomaly_map.shape
             shrink = min(1.0, self._context.config.map_side_px / max(height, width))
             size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-            small = cv2.resize(judged.anomaly_map, size, interpolation=cv2.INTER_AREA)
+            small = cv2.resize(anomaly_map, size, interpolation=cv2.INTER_AREA)
             encoded = encode_map(np.asarray(small, np.float32))
             row["map_key"] = images.put(encoded.png, ".png")
             row["map_low"], row["map_high"] = encoded.low, encoded.high

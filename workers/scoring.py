@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -14,7 +15,7 @@ from models.images import decode
 from workers.errors import INTERRUPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,8 +32,8 @@ class Judged:
 
     #: Raw image score: higher is more anomalous.
     score: float
-    #: (h, w) float32, same unit; None from a scorer that has no map.
-    anomaly_map: NDArray[np.float32] | None
+    #: Works out the anomaly map, (H, W) float32, same unit; None from a scorer that has none.
+    anomaly_map: Callable[[], NDArray[np.float32]] | None
     height_px: int | None
     width_px: int | None
     #: The batch's scoring time, decoding included, divided by its frames.
@@ -116,7 +117,7 @@ class ModelScorer:
                 continue
             outcomes[index] = Judged(
                 score=score,
-                anomaly_map=scores.anomaly_maps[position],
+                anomaly_map=partial(scores.anomaly_map, position),
                 height_px=image.shape[0],
                 width_px=image.shape[1],
                 score_ms=score_ms,

@@ -83,7 +83,7 @@ def write_groups(folder: Path, evaluation: Evaluation, progress: Progress | None
     maps: dict[int, NDArray[np.float32]] = {}
     for place in chain.from_iterable(chosen):
         image = evaluation.samples[place].image()
-        maps[place] = evaluation.model.score([image]).anomaly_maps[0]
+        maps[place] = evaluation.model.score([image]).anomaly_map(0)
         tell("maps", len(maps), total)
     thresholds = evaluation.model.thresholds
     good, *defective = ([maps[place] for place in places] for places in chosen)

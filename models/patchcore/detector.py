@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from models.anomaly_map import enlarge
 from models.detector import Scores
 from models.embedder import create_embedder, load_embedder
 from models.errors import NotFittedError
@@ -139,9 +138,7 @@ class PatchCore:
         if self._scoring is None:
             raise NotFittedError("PatchCore has no memory bank: fit it, or load a trained model")
         grid, image_scores = self._scoring.score(images)
-        return Scores(
-            image_scores, enlarge(grid, *self.parameters.input_size, sigma=self.parameters.sigma)
-        )
+        return Scores(image_scores, grid, self.parameters.input_size, self.parameters.sigma)
 
     def save(self, folder: Path) -> None:
         """Write the bank and the embedder's files.

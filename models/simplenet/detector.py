@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from safetensors import SafetensorError
 
-from models.anomaly_map import enlarge
 from models.compiled_graph import WEIGHTS_FILE, load_graph
 from models.detector import Scores
 from models.errors import ArtifactError, NotFittedError
@@ -159,9 +158,9 @@ class SimpleNet:
         if self._graph is None:
             raise NotFittedError("SimpleNet has no discriminator: fit it, or load a trained model")
         (grid,) = self._graph.run(images)  # (B, h, w)
-        maps = enlarge(grid, *self.parameters.input_size, sigma=self.parameters.sigma)
         # The maximum of the patches, before smoothing lowers it.
-        return Scores(grid.max(axis=(1, 2)), maps)
+        scores = grid.max(axis=(1, 2))
+        return Scores(scores, grid, self.parameters.input_size, self.parameters.sigma)
 
     def save(self, folder: Path) -> None:
         """Write the head, the backbone and the graph.

@@ -26,7 +26,7 @@ class SlowBrightness:
     def score(self, images: Sequence[NDArray[np.uint8]]) -> Scores:
         time.sleep(0.005 * len(images))
         means = np.array([image.mean() / 255 for image in images], dtype=np.float32)
-        return Scores(image_scores=means, anomaly_maps=np.repeat(means, 64).reshape(-1, 8, 8))
+        return Scores(image_scores=means, patch_scores=np.repeat(means, 64).reshape(-1, 8, 8))
 
 
 def main() -> None:

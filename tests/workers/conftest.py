@@ -43,7 +43,7 @@ class BrightnessDetector:
         self.calls.append(len(images))
         means = np.array([image.mean() / 255 for image in images], dtype=np.float32)
         maps = np.repeat(means, 8 * 8).reshape(-1, 8, 8)
-        return Scores(image_scores=means, anomaly_maps=maps)
+        return Scores(image_scores=means, patch_scores=maps)
 
 
 def png(brightness: float, *, side: int = 24) -> bytes:

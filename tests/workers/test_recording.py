@@ -35,7 +35,8 @@ def model(context: WorkerContext, activate_version: Callable[..., int]) -> Activ
 
 
 def judged(score: float) -> Judged:
-    return Judged(score, np.full((256, 128), score, np.float32), 480, 640, 3.0)
+    picture = np.full((256, 128), score, np.float32)
+    return Judged(score, lambda: picture, 480, 640, 3.0)
 
 
 def commit(context: WorkerContext, model: ActiveModel, *frames: tuple[Frame, Judged]) -> None:
@@ -123,7 +124,7 @@ def test_the_stored_map_is_small_and_carries_its_scale(
 
     frame = make_frame(0.6)
     ramp = np.linspace(2.0, 6.0, 256 * 128, dtype=np.float32).reshape(256, 128)
-    outcome = dataclasses.replace(judged(0.6), anomaly_map=ramp)
+    outcome = dataclasses.replace(judged(0.6), anomaly_map=lambda: ramp)
 
     commit(context, model, (frame, outcome))
 
