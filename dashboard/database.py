@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from dashboard.markup import notice
 from db.engine import make_engine
 from db.errors import DatabaseUnavailable, DbError, SchemaOutdated
-from db.migrate import check
+from db.revision import check
 from db.store import ImageStore
 
 if TYPE_CHECKING:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -11,9 +14,19 @@ from streamlit.starlette import App
 from dashboard.tickets import COOKIE, HEADER, ROUTE, redeem
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from starlette.requests import Request
 
 MAX_TICKET_BYTES = 256
+#: What the first page needs, in its order.
+FIRST_NEEDED = (
+    "numpy",
+    "dashboard.login",
+    "dashboard.account",
+    "dashboard.deciding",
+    "dashboard.wall",
+)
 
 
 async def keep_session(request: Request) -> Response:
@@ -41,4 +54,11 @@ def _is_encrypted(request: Request) -> bool:
     return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
 
 
-app = App("app.py", routes=[Route(ROUTE, keep_session, methods=["POST"])])
+@asynccontextmanager
+async def warming_up(_: App) -> AsyncIterator[None]:
+    """Load what the first page needs while the first browser still loads its scripts."""
+    Thread(target=lambda: [import_module(name) for name in FIRST_NEEDED], daemon=True).start()
+    yield
+
+
+app = App("app.py", lifespan=warming_up, routes=[Route(ROUTE, keep_session, methods=["POST"])])

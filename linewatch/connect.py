@@ -81,7 +81,7 @@ def database_session(settings: Settings) -> Iterator[Session]:
 def checked_engine(settings: Settings) -> Engine:
     """An engine on a database whose schema fits; raises as `database_session` does."""
     from db.engine import check_place, make_engine
-    from db.migrate import check
+    from db.revision import check
 
     engine = make_engine(database_url(settings))
     check_place(engine.url)

@@ -22,8 +22,8 @@ def db() -> None:
 def upgrade(loaded: Loaded) -> None:
     """Create the database's tables, or bring them to this version; safe to repeat."""
     from db.engine import describe, make_engine
-    from db.migrate import head
     from db.migrate import upgrade as migrate
+    from db.revision import head
     from linewatch.connect import database_url
 
     url = database_url(loaded.settings)

@@ -74,13 +74,13 @@ def _check_redis_config(client: Redis) -> Iterator[Finding]:
 
 def check_database(settings: Settings) -> Iterator[Finding]:
     """Reachable, and migrated to this version."""
-    from db import engine, migrate
+    from db import engine, revision
 
     made = _engine(settings)
     try:
         engine.check(made)
-        migrate.check(made)
-        yield ok("database", f"{engine.describe(made.url)} at revision {migrate.head()}")
+        revision.check(made)
+        yield ok("database", f"{engine.describe(made.url)} at revision {revision.head()}")
     finally:
         made.dispose()
 

@@ -11,11 +11,13 @@ from uuid import UUID
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, inspect, select, text
 from sqlalchemy.orm import Session
 
-from db import migrate, opinions
+from db import migrate, opinions, revision
 from db.engine import check as check_connection
 from db.engine import make_engine
 from db.errors import DatabaseUnavailable, SchemaOutdated
@@ -93,7 +95,7 @@ def test_down_to_nothing_and_up_again_is_the_same_schema(
 
     assert nothing == {}
     assert described(own_engine) == before
-    assert migrate.current(own_engine) == migrate.head()
+    assert revision.current(own_engine) == revision.head()
 
 
 def test_upgrading_twice_changes_nothing(migrated_url: str, own_engine: Engine) -> None:
@@ -105,14 +107,14 @@ def test_upgrading_twice_changes_nothing(migrated_url: str, own_engine: Engine) 
 
 
 def test_a_migrated_database_passes_the_check(engine: Engine) -> None:
-    migrate.check(engine)
+    revision.check(engine)
 
-    assert migrate.current(engine) == migrate.head() == "0002"
+    assert revision.current(engine) == revision.head() == "0002"
 
 
 def test_an_empty_database_is_refused_with_what_to_run(own_engine: Engine) -> None:
     with pytest.raises(SchemaOutdated, match=r"has no tables yet: run `linewatch db upgrade`"):
-        migrate.check(own_engine)
+        revision.check(own_engine)
 
 
 def test_asking_after_a_file_that_is_missing_does_not_make_it(tmp_path: Path) -> None:
@@ -120,7 +122,7 @@ def test_asking_after_a_file_that_is_missing_does_not_make_it(tmp_path: Path) ->
 
     check_connection(engine)
     with pytest.raises(SchemaOutdated, match="has no tables yet"):
-        migrate.check(engine)
+        revision.check(engine)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -130,7 +132,7 @@ def test_a_database_of_a_newer_program_is_refused(migrated_url: str, own_engine:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
     with pytest.raises(SchemaOutdated, match=r"9999.*does not know.*upgrade linewatch"):
-        migrate.check(own_engine)
+        revision.check(own_engine)
     with pytest.raises(SchemaOutdated, match="9999"):
         migrate.upgrade(migrated_url)
 
@@ -156,7 +158,7 @@ def test_two_upgrades_at_once_take_turns(empty_database_url: str, own_engine: En
     errors = [process.communicate(timeout=60)[1].decode() for process in upgrades]
 
     assert [process.returncode for process in upgrades] == [0, 0, 0], errors
-    migrate.check(own_engine)
+    revision.check(own_engine)
 
 
 def test_a_missing_folder_is_named_and_not_made(tmp_path: Path) -> None:
@@ -246,3 +248,19 @@ def test_what_was_reviewed_before_keeps_its_word_and_its_camera(released: Engine
     ]  # fmt: skip
     assert labels == [(w.label.value, w.defect_class) if w else (None, None) for w in words]
     assert cameras == {7}
+
+
+def test_revisions_are_those_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", "db:migrations")
+    scripts = ScriptDirectory.from_config(config)
+
+    found = [script.revision for script in scripts.walk_revisions()]
+
+    assert found == revision.revisions()[::-1]
+
+
+def test_looking_at_the_revision_loads_no_alembic() -> None:
+    code = "import sys, db.revision; sys.exit('alembic' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
