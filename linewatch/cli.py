@@ -29,7 +29,7 @@ COMMANDS = {
     "import": ("labelled", "Bring the labelled data of a folder into a line."),
     "user": ("user", "Add, list and change the people who may log in to the dashboard."),
     "ingest": ("services", "Run the configured cameras and send their frames to Redis."),
-    "worker": ("services", "Run scoring workers; one that dies is started again."),
+    "worker": ("services", "Run scoring workers; one that dies or hangs is started again."),
     "trainer": ("services", "Train the models that lines ask for, one after the other."),
     "scheduler": ("services", "Run the scheduled jobs: run one per plant."),
     "dashboard": ("services", "Run the dashboard."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import faulthandler
 import ipaddress
 import json
 import os
@@ -89,7 +90,7 @@ def camera_config(camera: CameraSettings, *, alone: bool) -> CameraConfig:
 
 
 def run_workers(loaded: Loaded) -> None:
-    """Run the scoring workers: one in this process, or a pool of processes.
+    """Run the scoring workers, a process each, and watch over them.
 
     Raises:
         redis.exceptions.ConnectionError: if Redis is not there at the start.
@@ -99,15 +100,20 @@ def run_workers(loaded: Loaded) -> None:
     # Say at once what is missing; what goes away later is waited for.
     connect_redis(settings).close()
     checked_engine(settings).dispose()
-    if settings.worker_processes > 1:
-        from workers.pool import run_pool
+    from workers.pool import run_pool
 
-        command = own_command("worker", "--processes", "1")
-        os.environ.update(handed_down(loaded))
-        run_pool(command, settings.worker_processes)
-        return
+    os.environ.update(handed_down(loaded))
+    run_pool(
+        own_command("worker"), settings.worker_processes, hang_limit_s=settings.worker_hang_limit_s
+    )
+
+
+def run_worker_process(settings: Settings, heartbeat: Path) -> None:
+    """Be one of the processes that score."""
     from workers.entry import run_worker
 
+    # Aborted, as a pool does to one that hangs, it writes where that was.
+    faulthandler.enable()
     run_worker(
         redis_url=redis_url(settings),
         database_url=database_url(settings),
@@ -116,6 +122,7 @@ def run_workers(loaded: Loaded) -> None:
         threads=settings.worker_threads,
         retention=retention_config(settings),
         golden_share=settings.golden_share,
+        heartbeat=heartbeat,
     )
 
 

@@ -160,6 +160,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Scoring processes of one `linewatch worker`; default: one per core, at most 4",
     )
+    worker_hang_limit_s: float = Field(
+        60.0,
+        ge=5,
+        description="Seconds after which a scoring process that gets nowhere is started again",
+    )
     worker_threads: int = Field(1, ge=1, description="Threads each scoring process computes with")
     pass_image_interval_s: float = Field(
         1.0, ge=0, description="Seconds between two kept PASS images of a camera; 0 keeps every one"

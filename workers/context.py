@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from db.store import ImageStore
     from workers.active_models import ActiveModels
     from workers.config import ScoringConfig
+    from workers.heartbeat import Heartbeat
     from workers.retraining.config import TrainingConfig
 
 
@@ -42,6 +43,8 @@ class WorkerContext:
     config: ScoringConfig
     #: True once the process was asked to stop: a drain then ends after its batch.
     should_stop: Callable[[], bool] = _never
+    #: What whoever watches over this process looks at; None: nobody does.
+    heartbeat: Heartbeat | None = None
     #: How this process trains; None: it only scores.
     training: TrainingConfig | None = None
     #: How long pictures are kept.

@@ -28,6 +28,7 @@ from models.errors import ArtifactError
 from models.scorer import load_scorer
 from workers.active_models import ActiveModels
 from workers.context import WorkerContext, bind
+from workers.heartbeat import Heartbeat
 from workers.retention import RetentionConfig
 from workers.rq_worker import ScoringWorker
 from workers.scoring import ModelScorer
@@ -76,6 +77,7 @@ def run_worker(
     load: Callable[[ModelVersion], FrameScorer] | None = None,
     retention: RetentionConfig | None = None,
     golden_share: float = GOLDEN_SHARE,
+    heartbeat: Path | None = None,
 ) -> None:
     """Score frames until SIGTERM or SIGINT; a lost Redis or database is waited for.
 
@@ -84,6 +86,7 @@ def run_worker(
         load: how to load a model version; None loads its artifact.
         retention: how long pictures are kept; None: for its default times.
         golden_share: share of the labelled frames that models are judged by.
+        heartbeat: file of the heartbeat that a pool watches.
     """
     redis = Redis.from_url(redis_url)
     engine = make_engine(database_url)
@@ -99,6 +102,7 @@ def run_worker(
         config=config,
         retention=retention or RetentionConfig(),
         golden_share=golden_share,
+        heartbeat=Heartbeat(heartbeat) if heartbeat else None,
     )
     bind(context)
     try:

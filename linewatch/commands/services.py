@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,12 +27,16 @@ def ingest(loaded: Loaded) -> None:
 
 
 @click.command()
+@click.option("--heartbeat", type=click.Path(path_type=Path), hidden=True)
 @with_settings(worker_processes="--processes", worker_threads="--threads")
-def worker(loaded: Loaded) -> None:
-    """Run scoring workers; one that dies is started again."""
-    from linewatch.services import run_workers
+def worker(loaded: Loaded, heartbeat: Path | None) -> None:
+    """Run scoring workers; one that dies or hangs is started again."""
+    from linewatch.services import run_worker_process, run_workers
 
-    run_workers(loaded)
+    if heartbeat is None:
+        run_workers(loaded)
+    else:
+        run_worker_process(loaded.settings, heartbeat)
 
 
 @click.command()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workers import pool
+from workers.heartbeat import make_file
 from workers.pool import run_pool
 
 if TYPE_CHECKING:
@@ -91,14 +92,58 @@ def test_a_process_that_ignores_the_request_to_stop_is_killed(
     assert not any(is_alive(pid) for pid in pids)
 
 
+#: Says that it works, then holds the interpreter's lock for a long time in native code.
+HANGING_PROGRAM = """
+import faulthandler, os, pathlib, re, sys
+from workers.heartbeat import Heartbeat
+faulthandler.enable()
+pathlib.Path(sys.argv[1], str(os.getpid())).touch()
+Heartbeat(pathlib.Path(sys.argv[-1])).beat()
+re.match("(a+)+$", "a" * 60 + "b")
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_hangs_in_native_code_writes_where_and_is_replaced(
+    tmp_path: Path, stop: threading.Event, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-c", HANGING_PROGRAM, str(tmp_path)]
+    limits = {"stop": stop, "grace_s": 1.0, "hang_limit_s": 1.0}
+    thread = threading.Thread(target=run_pool, args=(command, 1), kwargs=limits)
+
+    thread.start()
+
+    wait_for_processes(tmp_path, 2)
+    stop.set()
+    thread.join(10)
+    assert not any(is_alive(int(file.name)) for file in tmp_path.iterdir())
+    assert "in match" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_process_at_rest_may_be_silent(tmp_path: Path, stop: threading.Event) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path), "polite"]
+    limits = {"stop": stop, "grace_s": 1.0, "hang_limit_s": 0.1}
+    thread = threading.Thread(target=run_pool, args=(command, 1), kwargs=limits)
+    thread.start()
+    wait_for_processes(tmp_path, 1)
+
+    time.sleep(1.0)
+
+    assert len(list(tmp_path.iterdir())) == 1
+    stop.set()
+    thread.join(10)
+
+
 @pytest.mark.parametrize(("failures", "pause_s"), [(0, 1), (2, 7), (4, 30), (5_000, 30)])
 def test_a_process_that_fails_for_days_is_restarted_twice_a_minute(
-    failures: int, pause_s: float
+    failures: int, pause_s: float, tmp_path: Path
 ) -> None:
     process = subprocess.Popen(["false"])
     process.wait()
-    slot = pool._Slot(process, time.monotonic(), failures=failures)
+    heartbeat = make_file(tmp_path / "heartbeat")
+    slot = pool._Slot(["false"], heartbeat, process, time.monotonic(), failures=failures)
 
-    pool._tend(slot, ["false"])
+    pool._tend(slot, hang_limit_s=60)
 
     assert slot.restart_at == pytest.approx(time.monotonic() + pause_s, abs=0.5)
