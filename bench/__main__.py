@@ -30,6 +30,7 @@ LONG = {
     "incremental": "PatchCore extended by 50 images against a refit; half an hour",
     "loop": "confirm, retrain, promote: what the line gains, and that no frame is lost; hours",
     "pages": "time to every page of the dashboard with a million inspections; ten minutes",
+    "faults": "faults under load, every frame accounted for; 40 minutes",
     "overload": "twice the load it carries, every frame accounted for; ten minutes, or --minutes",
     "ablation": "a grid of settings on any set, as a table; hours, can be resumed",
 }

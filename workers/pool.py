@@ -26,9 +26,9 @@ log = structlog.get_logger()
 
 #: A process that lived this long counts as healthy: its next restart comes at once.
 HEALTHY_AFTER_S = 30.0
-MAX_PAUSE_S = 30.0
+MAX_PAUSE_S = 8.0
 #: Pauses double up to this failure, by when they are longer than the longest.
-MAX_DOUBLINGS = 5
+MAX_DOUBLINGS = 4
 #: Time a process that hangs has to write where.
 ABORT_S = 2.0
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +18,7 @@ from redis import Redis
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bench.postgres_server import postgres_server, programs
 from db import migrate
 from db.access import trusted
 from db.engine import make_engine
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy import Engine
+
+    from bench.postgres_server import PostgresServer
 
 LINE = "line-4"
 CONFIG = ScoringConfig(
@@ -192,65 +192,12 @@ def plant(make_plant: Callable[[str], Plant], tmp_path: Path) -> Plant:
     return make_plant(f"sqlite:///{tmp_path / 'linewatch.db'}")
 
 
-@dataclass
-class PostgresServer:
-    """A PostgreSQL server of the test's own, which may be stopped and started."""
-
-    folder: Path
-    binaries: Path
-    port: int
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-
-    def control(self, action: str, *options: str) -> None:
-        subprocess.run(
-            [
-                str(self.binaries / "pg_ctl"),
-                "-D",
-                str(self.folder / "data"),
-                "-w",
-                *options,
-                action,
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **self.identity(),
-        )
-
-    def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-        self.control("start", "-o", options, "-l", str(self.folder / "log"))
-
-    @staticmethod
-    def identity() -> dict[str, str]:
-        # PostgreSQL refuses to run as root.
-        return {"user": "postgres"} if os.geteuid() == 0 else {}
-
-
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
     """A server from the machine's PostgreSQL programs."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
+    binaries = programs()
+    if binaries is None:
         reason = "there are no PostgreSQL server programs on this machine"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="lw-pg-"))
-    server = PostgresServer(folder, found[-1].parent, port)
-    if server.identity():
-        shutil.chown(folder, "postgres")
-    subprocess.run(
-        [str(found[-1]), "-D", str(folder / "data"), "-A", "trust", "-U", "postgres", "-N"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        **server.identity(),
-    )
-    server.start()
-    yield server
-    server.control("stop", "-m", "immediate")
-    shutil.rmtree(folder, ignore_errors=True)
+    with postgres_server(binaries) as server:
+        yield server

@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.conftest import Plant, PostgresServer
+    from bench.postgres_server import PostgresServer
+    from tests.e2e.conftest import Plant
 
 pytestmark = pytest.mark.slow
 
