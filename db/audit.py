@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, when. Append-only."""
+"""The audit trail: who changed what, when. Append-only, in a chain of hashes (`db.audit_chain`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
 
-from db.tables import AuditEvent
+from db.audit_chain import chain
+from db.tables import AuditEvent, utc_now
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,7 +53,10 @@ def append(session: Session, *, actor: Actor, action: str, subject: str, **detai
         subject: kind:name, such as "line:press-4".
         details: what else to know; must be JSON.
     """
-    session.add(AuditEvent(actor=actor.name, action=action, subject=subject, details=details))
+    event = AuditEvent(
+        at=utc_now(), actor=actor.name, action=action, subject=subject, details=details
+    )
+    chain(session, event)
 
 
 def newest_names(session: Session, *, limit: int) -> list[EventNames]:

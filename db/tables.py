@@ -685,6 +685,7 @@ class AuditEvent(Base):
         Index("ix_audit_events_actor_id", "actor", "id"),
         Index("ix_audit_events_action_id", "action", "id"),
         Index("ix_audit_events_subject_id", "subject", "id"),
+        UniqueConstraint("position"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -695,3 +696,17 @@ class AuditEvent(Base):
     #: What it was done to, as kind:name.
     subject: Mapped[str] = mapped_column(String(256))
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    #: Its place in the chain, from 1.
+    position: Mapped[int] = mapped_column(BigInteger)
+    #: SHA-256 of this event and of the one before: `db.audit_chain`.
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditChain(Base):
+    """The newest audit event: one row, which all who add events wait for."""
+
+    __tablename__ = "audit_chain"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    length: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(String(64))

@@ -28,6 +28,7 @@ COMMANDS = {
     "export": ("labelled", "Write the labelled data of a line to a folder."),
     "import": ("labelled", "Bring the labelled data of a folder into a line."),
     "user": ("user", "Add, list and change the people who may log in to the dashboard."),
+    "audit": ("audit", "Check that nobody changed the audit trail."),
     "ingest": ("services", "Run the configured cameras and send their frames to Redis."),
     "worker": ("services", "Run scoring workers; one that dies or hangs is started again."),
     "trainer": ("services", "Train the models that lines ask for, one after the other."),

@@ -18,9 +18,10 @@ from redis import Redis
 from sqlalchemy import create_engine, make_url, text, update
 from sqlalchemy.orm import Session
 
+from db.audit_chain import GENESIS
 from db.engine import make_engine
 from db.migrate import upgrade
-from db.tables import Base, Line
+from db.tables import AuditChain, Base, Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,10 +105,14 @@ class Databases:
         self._cut_connections()
         engine = create_engine(self._migrated)
         with engine.begin() as connection:
+            # What can only be added to is guarded by triggers.
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
             nothing = {"active_model_version_id": None, "shadow_model_version_id": None}
             connection.execute(update(Line).values(nothing))
             for table in reversed(Base.metadata.sorted_tables):
-                connection.execute(table.delete())
+                if table.name != AuditChain.__tablename__:
+                    connection.execute(table.delete())
+            connection.execute(update(AuditChain).values(length=0, hash=GENESIS))
         engine.dispose()
         return self._migrated
 

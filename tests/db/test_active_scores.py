@@ -103,6 +103,7 @@ def test_it_begins_anew_with_every_activation(session: Session, plant: Plant) ->
     )  # fmt: skip
     first = active_since(session, plant.line)
     activate(session, plant.line, 2, actor=ANNA)
+    session.commit()
     second = active_since(session, plant.line)
     empty = add_line(session, "empty", actor=ANNA)
 

@@ -102,6 +102,7 @@ def test_every_change_is_told(session: Session, plant: Plant) -> None:
     add_class(session, plant.line, "crack", actor=EVE)
     reorder(session, plant.line, ["crack"], actor=EVE)
     retire_class(session, plant.line, "crack", actor=EVE)
+    session.commit()
 
     told = [(e.actor, e.action, e.details) for e in audit.list_events(session, limit=3)][::-1]
     assert told == [

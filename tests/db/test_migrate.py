@@ -74,7 +74,7 @@ def test_migrations_make_exactly_what_the_tables_say(engine: Engine, own_engine:
     Base.metadata.create_all(own_engine)
 
     assert described(engine) == described(own_engine)
-    assert len(described(engine)) == len(Base.metadata.tables) == 18
+    assert len(described(engine)) == len(Base.metadata.tables) == 19
 
 
 def test_alembic_finds_nothing_to_generate(engine: Engine) -> None:
@@ -109,7 +109,7 @@ def test_upgrading_twice_changes_nothing(migrated_url: str, own_engine: Engine) 
 def test_a_migrated_database_passes_the_check(engine: Engine) -> None:
     revision.check(engine)
 
-    assert revision.current(engine) == revision.head() == "0002"
+    assert revision.current(engine) == revision.head() == "0003"
 
 
 def test_an_empty_database_is_refused_with_what_to_run(own_engine: Engine) -> None:

@@ -49,6 +49,7 @@ def test_a_candidate_with_gate_and_shadow_is_promoted(session: Session, plant: P
 
     assert promoted is candidate
     assert plant.line.active_model_version_id == candidate.id
+    session.commit()
     [event] = audit.list_events(session, limit=1)
     assert (event.action, event.details) == ("model.promoted", {"number": 2, "former": 1})
 

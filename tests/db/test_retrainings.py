@@ -67,6 +67,7 @@ def test_a_request_waits_and_is_told(session: Session, plant: Plant) -> None:
     assert asked.requested_by == "anna"
     assert open_retraining(session, plant.line_id) is asked
     assert waiting_ids(session) == [asked.id]
+    session.commit()
     [event] = audit.list_events(session, limit=1)
     assert (event.action, event.actor, event.subject) == (
         "retraining.requested",

@@ -78,6 +78,7 @@ def test_a_role_changes_at_once(session: Session) -> None:
     users.set_role(session, "anna", Role.ENGINEER, actor=ROOT)  # changes nothing: no event
 
     assert users.get_user(session, "anna").role == "engineer"
+    session.commit()
     events = audit.list_events(session)
     assert [event.action for event in events] == ["user.role_changed", "user.added"]
     assert events[0].details == {"before": "operator", "role": "engineer"}
@@ -95,6 +96,7 @@ def test_a_disabled_user_is_logged_out_and_can_be_enabled_again(session: Session
 
     assert session_user(session, token) is None
     assert users.somebody_can_log_in(session)
+    session.commit()
     actions = [event.action for event in audit.list_events(session, subject="user:anna")]
     assert actions == ["user.enabled", "user.disabled", "user.added"]
 
