@@ -8,7 +8,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import psutil
 from sqlalchemy import func, select
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str]) -> int:
     with system() as place:
         place.register(trained())
         with workers(place, PROCESSES) as scoring:
-            run = _Run(place, [process.pid for process in scoring], cells)
+            run = Run(place, [process.pid for process in scoring], cells)
             try:
                 run.overload(options.minutes * 60)
                 run.recover()
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if lost else 0
 
 
-class _Run:
+class Run:
     """One run: its cameras, what was seen of it, and its end."""
 
     def __init__(self, place: System, pids: list[int], cells: list[tuple[bytes, str]]) -> None:
@@ -158,7 +158,8 @@ class _Run:
 
     def overload(self, seconds: float) -> None:
         """Offer twice what is carried, and watch."""
-        self._thread.start()
+        if not self._thread.is_alive():
+            self._thread.start()
         started = time.monotonic()
         while time.monotonic() - started < seconds:
             carried = self._carried_now()
@@ -169,6 +170,21 @@ class _Run:
         took = time.monotonic() - started
         self._offered = sum(supply.made for supply in self._supplies.values()) / took
         self._carried = self._scored[-1][1] / took
+
+    def hold(self, share: float, seconds: float) -> float:
+        """Offer `share` of what was carried, and watch anew; returns the rate."""
+        rate, self._watch = share * self._carried, Watch()
+        self._set_rate(rate)
+        started = time.monotonic()
+        while time.monotonic() - started < seconds:
+            self._look()
+            time.sleep(5.0)
+        return rate
+
+    @property
+    def seen(self) -> dict[str, list[float]]:
+        """What was watched, by name."""
+        return self._watch.seen
 
     def recover(self) -> None:
         """Let go, and wait until no more waits than the workers have in hand."""
@@ -231,11 +247,15 @@ class _Run:
             frames_and_notices_waiting=status.waiting,
             frames_and_notices_in_work=status.pending,
             image_MiB_in_the_stream=status.held_bytes / MIB,
+            worker_file_handles=max(worker.num_fds() for worker in self._workers),
+            worker_threads=max(worker.num_threads() for worker in self._workers),
+            connections_to_redis=self._place.redis.info("clients")["connected_clients"],
+            keys_in_redis=cast("int", self._place.redis.dbsize()),
         )
 
     def report(self, minutes: float) -> int:
         """Write the section; returns how many pictures are unaccounted for, or judged twice."""
-        account, wrong = self._account()
+        account, wrong = self.account()
         late = self._stream.latencies_ms()[: -len(self._calm)] or [float("nan")]
         carried = [
             ["offered", f"{self._offered:.1f} frames/s"],
@@ -272,7 +292,8 @@ class _Run:
         )
         return wrong
 
-    def _account(self) -> tuple[list[list[str]], int]:
+    def account(self) -> tuple[list[list[str]], int]:
+        """What became of every picture, camera by camera; how many are unexplained or twice."""
         table, wrong = [], 0
         dropped = {name: counts.dropped for name, counts in self._stream.status().cameras.items()}
         with Session(self._place.engine) as session:

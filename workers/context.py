@@ -58,6 +58,11 @@ class WorkerContext:
     #: line id -> when its stream's status was last reported, time.monotonic()
     reported_at: dict[int, float] = field(default_factory=dict)
 
+    def beat(self) -> None:
+        """Say that this process gets on with its work."""
+        if self.heartbeat is not None:
+            self.heartbeat.beat()
+
 
 _bound: WorkerContext | None = None
 

@@ -83,7 +83,7 @@ class Drain:
         self._doorbell.attend(self._line)
         attended_at = time.monotonic()
         while True:
-            self._beat()
+            self._context.beat()
             taker = self._taker()
             if taker is None:
                 return self.frames
@@ -104,10 +104,6 @@ class Drain:
                 self._doorbell.attend(self._line)
                 attended_at = now
         return self.frames
-
-    def _beat(self) -> None:
-        if self._context.heartbeat is not None:
-            self._context.heartbeat.beat()
 
     def _taker(self) -> ActiveModel | FirstFrames | None:
         """Who takes the line's frames now: its model, or a teaching for its first one."""
@@ -153,7 +149,7 @@ class Drain:
 
     def _process(self, taker: ActiveModel | FirstFrames, entries: Sequence[Entry]) -> bool:
         """Finish entries; False if some are given back, since nobody wants them yet."""
-        self._beat()
+        self._context.beat()
         batch = Batch()
         left: list[Entry] = []
         try:

@@ -270,6 +270,7 @@ def commit_patiently(context: WorkerContext, work: Callable[[Session], T]) -> T:
     """Run `work` in a transaction; while the database is away, try again for some time."""
 
     def once() -> T:
+        context.beat()  # to wait for the database is not to hang
         with Session(context.engine) as session, session.begin():
             return work(session)
 
