@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
 -- Remove entries whose verdicts are committed, and give their room back. See FrameStream.acknowledge.
 -- It runs when memory is short, too: it is what frees it.
--- KEYS: frames, state, latencies, waiting, room
--- ARGV: group, samples kept, count, ids..., image bytes (-1 for a notice)..., latencies in ms...
-local frames, state, latencies, waiting, room = unpack(KEYS)
+-- KEYS: frames, state, latencies, waiting, room, tallies
+-- ARGV: group, samples kept, count, ids..., image bytes (-1 for a notice)...,
+--       number of tallies, name and increment of each..., latencies in ms...
+local frames, state, latencies, waiting, room, tallies = unpack(KEYS)
 local count = tonumber(ARGV[3])
 for i = 1, count do
   local id, size = ARGV[3 + i], tonumber(ARGV[3 + count + i])
@@ -23,8 +24,13 @@ if #cameras > 0 then
   redis.call('DEL', waiting, room)
   redis.call('RPUSH', room, unpack(cameras))
 end
-if #ARGV > 3 + 2 * count then
-  redis.call('RPUSH', latencies, unpack(ARGV, 4 + 2 * count))
+local after = 4 + 2 * count
+for i = 1, tonumber(ARGV[after]) do
+  redis.call('HINCRBY', tallies, ARGV[after + 2 * i - 1], ARGV[after + 2 * i])
+end
+after = after + 2 * tonumber(ARGV[after])
+if #ARGV > after then
+  redis.call('RPUSH', latencies, unpack(ARGV, after + 1))
   redis.call('LTRIM', latencies, -tonumber(ARGV[2]), -1)
 end
 return count

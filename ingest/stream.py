@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from redis.exceptions import ResponseError
@@ -18,7 +19,7 @@ from ingest.errors import FrameTooLarge
 from ingest.frame import Frame, check_name, to_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis import Redis
 
@@ -127,6 +128,7 @@ class FrameStream:
         self.waiting_key = f"{prefix}:waiting"
         self.room_key = f"{prefix}:room"
         self.reported_key = f"{prefix}:reported"
+        self.tallies_key = f"{prefix}:tallies"
         scripts = files("ingest")
         self._push = redis.register_script((scripts / "push.lua").read_text())
         self._acknowledge = redis.register_script((scripts / "acknowledge.lua").read_text())
@@ -226,8 +228,19 @@ class FrameStream:
         deliveries = cast("Any", pending)[0]["times_delivered"] if pending else 1
         return Entry(entry_id.decode(), fields, deliveries)
 
-    def acknowledge(self, entries: Sequence[Entry], latencies_ms: Sequence[float] = ()) -> None:
-        """Remove entries whose verdict is committed, and record capture-to-commit latencies."""
+    def acknowledge(
+        self,
+        entries: Sequence[Entry],
+        latencies_ms: Sequence[float] = (),
+        tallies: Mapping[str, int] | None = None,
+    ) -> None:
+        """Remove entries whose verdict is committed.
+
+        Args:
+            entries: as they were read.
+            latencies_ms: from capture to commit.
+            tallies: what to add to the line's counters, by name.
+        """
         if not entries:
             return
         self._acknowledge(
@@ -237,6 +250,7 @@ class FrameStream:
                 self.latencies_key,
                 self.waiting_key,
                 self.room_key,
+                self.tallies_key,
             ],
             args=[
                 GROUP,
@@ -244,6 +258,8 @@ class FrameStream:
                 len(entries),
                 *[e.entry_id for e in entries],
                 *[e.held_bytes for e in entries],
+                len(tallies or {}),
+                *cast("Any", chain.from_iterable((tallies or {}).items())),
                 *[f"{ms:.2f}" for ms in latencies_ms],
             ],
         )
@@ -300,6 +316,19 @@ class FrameStream:
                 return 0
             raise
         return sum(g["pending"] for g in groups if g["name"] == GROUP.encode())
+
+    def tallies(self) -> dict[str, int]:
+        """What was counted with each acknowledgement since the stream's state was created."""
+        found = cast("dict[bytes, bytes]", self._redis.hgetall(self.tallies_key))
+        return {name.decode(): int(value) for name, value in found.items()}
+
+    def oldest_age_s(self) -> float:
+        """Seconds for which the oldest entry has been in the stream; 0 if there is none."""
+        first = cast("list[Any]", self._redis.xrange(self.frames_key, count=1))
+        if not first:
+            return 0.0
+        seconds, micros = self._redis.time()
+        return max(0.0, seconds + micros / 1e6 - int(first[0][0].split(b"-")[0]) / 1e3)
 
     def latencies_ms(self) -> list[float]:
         """The latest capture-to-commit latencies, oldest first."""

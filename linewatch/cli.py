@@ -33,6 +33,7 @@ COMMANDS = {
     "worker": ("services", "Run scoring workers; one that dies or hangs is started again."),
     "trainer": ("services", "Train the models that lines ask for, one after the other."),
     "scheduler": ("services", "Run the scheduled jobs: run one per plant."),
+    "metrics": ("services", "Serve Prometheus metrics of the whole plant: run one per plant."),
     "dashboard": ("services", "Run the dashboard."),
     "server": ("server", "Start, stop and look at the embedded Valkey server."),
 }

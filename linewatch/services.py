@@ -232,6 +232,34 @@ def handed_down(loaded: Loaded) -> dict[str, str]:
     return variables
 
 
+def run_metrics(settings: Settings) -> None:
+    """Answer scrapes until SIGTERM or Ctrl-C.
+
+    Raises:
+        PortInUse: if another program listens on its port.
+    """
+    from redis import Redis
+
+    from db.engine import make_engine
+    from workers.exporter import serve
+
+    check_port(settings.metrics_host, settings.metrics_port, "metrics")
+    redis = Redis.from_url(redis_url(settings), socket_timeout=5, socket_connect_timeout=5)
+    engine = make_engine(database_url(settings))
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    end = serve(redis, engine, settings.metrics_host, settings.metrics_port)
+    click.echo(
+        f"metrics are at http://{settings.metrics_host}:{settings.metrics_port}/metrics", err=True
+    )
+    try:
+        stop.wait()
+    finally:
+        end()
+        engine.dispose()
+        redis.close()
+
+
 def run_dashboard(settings: Settings) -> None:
     """Serve the dashboard from this process until SIGTERM or Ctrl-C.
 
@@ -307,7 +335,7 @@ def _is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(address[0]).is_loopback for *_, address in found)
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, setting: str = "dashboard") -> None:
     """Raise PortInUse, or SettingsError for an address that is not ours, unless one can listen."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -321,5 +349,5 @@ def check_port(host: str, port: int) -> None:
             raise PortInUse(host, port) from exc
         raise SettingsError(
             f"cannot listen on port {port} of {host}: {exc.strerror}: "
-            "correct dashboard_host or dashboard_port"
+            f"correct {setting}_host or {setting}_port"
         ) from exc

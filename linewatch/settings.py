@@ -225,6 +225,8 @@ class Settings(BaseSettings):
     # Services
     dashboard_host: str = Field("127.0.0.1", description="Address the dashboard listens on")
     dashboard_port: int = Field(8501, ge=1, le=65_535, description="Port of the dashboard")
+    metrics_host: str = Field("127.0.0.1", description="Address `linewatch metrics` listens on")
+    metrics_port: int = Field(9464, ge=1, le=65_535, description="Port of `linewatch metrics`")
     login: Literal["local", "oidc", "open"] = Field(
         "local",
         description="How people log in to the dashboard: local (name and password), oidc (the "

@@ -54,7 +54,7 @@ def test_no_service_may_gain_privileges_or_listen_beyond_this_machine(name: str)
     assert "no-new-privileges:true" in service["security_opt"]
     assert not service.get("privileged", False)
     for port in service.get("ports", []):
-        assert port.startswith("${DASHBOARD_ADDRESS:-127.0.0.1}:")
+        assert port.startswith(("${DASHBOARD_ADDRESS:-127.0.0.1}:", "127.0.0.1:"))
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
@@ -63,6 +63,19 @@ def test_our_services_run_read_only_and_not_as_root(name: str) -> None:
     assert service["read_only"] is True
     assert service["user"] == "10001:10001"
     assert service["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
+def test_every_service_that_stays_says_whether_it_is_well(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert "healthcheck" in service or service["restart"] == "no"
+
+
+def test_files_that_services_read_come_with_the_project() -> None:
+    mounts = [v for s in COMPOSE["services"].values() for v in s.get("volumes", [])]
+    ours = [mount.split(":")[0] for mount in mounts if mount.startswith("./config/")]
+    assert len(ours) == 4
+    assert all((ROOT / path).exists() for path in ours)
 
 
 def test_every_secret_volume_and_dependency_is_declared() -> None:

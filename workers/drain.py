@@ -27,6 +27,7 @@ from workers.recording import Batch, Quarantined, Recorder
 from workers.scoring import Judged, Refused
 from workers.shadowing import Shadowing
 from workers.status import report_status
+from workers.tallies import tallies_of
 from workers.teaching import FirstFrames, collect_first, collect_judged, first_frames
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class Drain:
         finished = [entry for entry in entries if entry not in left]
         now = utc_now()
         ages = [(now - frame.captured_at).total_seconds() * 1e3 for frame, _ in batch.judged]
-        self._stream.acknowledge(finished, ages)
+        self._stream.acknowledge(finished, ages, tallies_of(batch, ages, taker))
         self.frames += len(finished)
         if left:
             self._give_back(left)

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{name} ...", flush=True)
         try:
             made, found = run(name, options.frames, options.rate)
-        except (TimeoutError, RuntimeError, SystemExit) as exc:
+        except (OSError, RuntimeError, SystemExit) as exc:
             print(f"  FAILED: {exc}", flush=True)
             rows.append([name.replace("_", " "), SCENARIOS[name][1], f"**failed**: {exc!s:.80}"])
             failed += 1

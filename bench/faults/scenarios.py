@@ -244,11 +244,7 @@ def database_connections_used_up(place: Place) -> None:
 def disk_full_for_sqlite(place: Place) -> None:
     """Nothing more fits beside the database."""
     place.sleep(2.0)
-    filler = place.home / "data" / "filler"
-    with filler.open("wb") as file, suppress(OSError):
-        while True:
-            file.write(b"\0" * 65536)
-            file.flush()
+    filler = _fill(place.home / "data")
     place.sleep(AWAY_S)
     filler.unlink()
     place.fault_is_over()
@@ -260,11 +256,7 @@ def disk_full_for_sqlite(place: Place) -> None:
 def store_full(place: Place) -> None:
     """No picture fits any more."""
     place.sleep(1.0)
-    filler = Path(place.system.store_url) / "filler"
-    with filler.open("wb") as file, suppress(OSError):
-        while True:
-            file.write(b"\0" * 4096)
-            file.flush()
+    filler = _fill(Path(place.system.store_url))
     place.sleep(AWAY_S)
     filler.unlink()
     place.fault_is_over()
@@ -377,6 +369,15 @@ def reviewer_killed(place: Place) -> None:
     if missing or half:
         sys.exit(f"of {acknowledged} reviews {missing} are missing, and {half} are half there")
     place.fault_is_over()
+
+
+def _fill(folder: Path) -> Path:
+    """Take all that is left of a disk."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"\0" * 4096)
+    return filler
 
 
 def _cameras_are_through(place: Place) -> bool:

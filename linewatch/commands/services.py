@@ -1,4 +1,4 @@
-"""`linewatch ingest`, `worker`, `trainer`, `scheduler` and `dashboard`, which run for months."""
+"""The services, from `linewatch ingest` to `linewatch dashboard`: they run for months."""
 
 from __future__ import annotations
 
@@ -70,6 +70,15 @@ def scheduler(loaded: Loaded) -> None:
         sweep_interval_s=settings.sweep_interval_s,
         retrain_interval_s=settings.retrain_interval_s,
     )
+
+
+@click.command()
+@with_settings(metrics_host="--host", metrics_port="--port")
+def metrics(loaded: Loaded) -> None:
+    """Serve Prometheus metrics of the whole plant: run one per plant."""
+    from linewatch.services import run_metrics
+
+    run_metrics(loaded.settings)
 
 
 @click.command()

@@ -1,0 +1,97 @@
+"""Metrics of a plant: what a real drain leaves, scraped over HTTP."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
+from sqlalchemy import create_engine
+
+from ingest.frame import Frame
+from ingest.stream import FrameStream, FullPolicy, StreamLimits
+from workers.drain import Drain
+from workers.exporter import PlantCollector, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from workers.context import WorkerContext
+
+
+@pytest.fixture
+def scrape(context: WorkerContext) -> Iterator[Callable[[], dict[tuple[str, ...], float]]]:
+    """Every sample of an exporter that runs, by name and its labels' values, sorted."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    end = serve(context.redis, context.engine, "127.0.0.1", port)
+
+    def read() -> dict[tuple[str, ...], float]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            return {
+                (sample.name, *sorted(sample.labels.values())): sample.value
+                for family in families
+                for sample in family.samples
+            }
+
+    yield read
+    end()
+
+
+def test_what_became_of_frames_is_counted(
+    context: WorkerContext,
+    activate_version: Callable[..., int],
+    make_frame: Callable[..., Frame],
+    scrape: Callable[[], dict[tuple[str, ...], float]],
+) -> None:
+    activate_version(review=0.5, reject=0.8)
+    stream = FrameStream(context.redis, "line-4", StreamLimits(max_frames=6))
+    for brightness in (0.1, 0.2, 0.6, 0.9, 0.1):
+        stream.push(make_frame(brightness), FullPolicy.BLOCK)
+    stream.push(Frame.capture("line-4", "top", 9, b"no picture", "image/png"), FullPolicy.BLOCK)
+    before = scrape()
+
+    Drain(context, "line-4").run()
+
+    after = scrape()
+    assert before["linewatch_stream_waiting_frames", "line-4"] == 6
+    assert before["linewatch_stream_oldest_frame_age_seconds", "line-4"] > 0
+    assert after["linewatch_stream_waiting_frames", "line-4"] == 0
+    assert after["linewatch_stream_oldest_frame_age_seconds", "line-4"] == 0
+    pushed = [n for name, n in after.items() if name[0] == "linewatch_camera_frames_total"]
+    assert sum(pushed) == 6
+    verdicts = [
+        after["linewatch_verdicts_total", v, "line-4"] for v in ("PASS", "REVIEW", "REJECT")
+    ]
+    assert verdicts == [3, 1, 1]
+    [quarantined] = [n for name, n in after.items() if "linewatch_quarantined" in name[0]]
+    assert quarantined == 1
+    assert after["linewatch_capture_to_verdict_seconds_count", "line-4"] == 5
+    assert after["linewatch_capture_to_verdict_seconds_bucket", "+Inf", "line-4"] == 5
+    assert after["linewatch_batch_frames_sum", "line-4"] == 5
+    assert after["linewatch_scoring_seconds_total", "line-4"] > 0
+    assert after["linewatch_active_model_info", "1", "brightness", "line-4"] == 1
+    assert after["linewatch_up", "redis"] == after["linewatch_up", "database"] == 1
+
+
+def test_what_is_away_is_said_and_the_rest_still_told(context: WorkerContext) -> None:
+    nowhere = Redis(port=1, socket_connect_timeout=0.2, retry=None)
+    away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
+
+    for redis, engine, wanted in (
+        (nowhere, context.engine, {"redis": 0, "database": 1}),
+        (context.redis, away, {"redis": 1, "database": 0}),
+    ):
+        found = {
+            sample.labels["part"]: sample.value
+            for family in PlantCollector(redis, engine).collect()
+            for sample in family.samples
+            if sample.name == "linewatch_up"
+        }
+        assert found == wanted
