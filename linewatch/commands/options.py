@@ -27,6 +27,8 @@ FLAGS: dict[str, tuple[Any, str]] = {
     "trainer_threads": (int, "Threads a training computes with."),
     "models_dir": (click.Path(path_type=Path), "Folder for retrained models."),
     "dashboard_host": (str, "Address to listen on."),
+    "metrics_host": (str, "Address to listen on."),
+    "metrics_port": (int, "Port to listen on."),
     "dashboard_port": (int, "Port to listen on."),
     "review_rate": (float, "Share of good parts that may be flagged for review."),
     "reject_rate": (float, "Share of good parts that may be rejected."),
