@@ -13,6 +13,7 @@ from tenacity import (
     Retrying,
     retry_if_exception,
     sleep_using_event,
+    stop_after_delay,
     stop_when_event_set,
     wait_random_exponential,
 )
@@ -39,6 +40,8 @@ ROOM_TIMEOUT_S = 0.1
 NOTICE_PAUSE_S = 0.02
 #: Longest pause between two tries to reach Redis, at first and at last.
 FIRST_RETRY_S, LAST_RETRY_S = 0.05, 2.0
+#: How long a camera that ends tries to report what it dropped.
+FINISH_PATIENCE_S = 5.0
 #: Drops before the stream are reported at most this often.
 REPORT_INTERVAL_S = 1.0
 NEVER = float("-inf")
@@ -109,10 +112,19 @@ class Delivery:
         self._unreported += count
 
     def finish(self) -> None:
-        """Ring and report what is due, if Redis is there; otherwise the sweeper rings later."""
+        """Ring and report what is due, and wait a little for a Redis that is away.
+
+        Longer, and the sweeper rings; but what was dropped then stands in this log alone.
+        """
         self._reported_at = NEVER
+        retrying = Retrying(
+            retry=retry_if_exception(lambda exc: isinstance(exc, RedisError) and is_outage(exc)),
+            wait=wait_random_exponential(FIRST_RETRY_S, LAST_RETRY_S),
+            stop=stop_after_delay(FINISH_PATIENCE_S),
+            reraise=True,
+        )
         try:
-            self._settle_debts()
+            retrying(self._settle_debts)
         except RedisError as exc:
             self._log.error(
                 "stream_unreachable_at_stop", reason=str(exc), drops_not_reported=self._unreported

@@ -214,6 +214,11 @@ class Scripted(FrameStream):
             self._away_until = time.monotonic() + self.away_s
         return pushed
 
+    def count_dropped(self, *args: Any) -> None:
+        if self._away_until is not None and time.monotonic() < self._away_until:
+            raise RedisConnectionError("Connection refused")
+        super().count_dropped(*args)
+
 
 def test_time_without_a_server_is_not_time_without_room(
     redis_client: Redis, make_frame: MakeFrame
@@ -252,6 +257,34 @@ def test_losses_before_the_stream_are_reported_at_the_end(redis_client: Redis) -
     delivery.finish()
 
     assert stream.status().cameras == {"c1": CameraCounts(dropped=3)}
+
+
+def test_losses_are_reported_by_a_camera_that_ends_while_the_server_is_away(
+    redis_client: Redis,
+) -> None:
+    stream = Scripted(redis_client, "l1")
+    stream._away_until = time.monotonic() + 0.3
+    delivery = Delivery(stream, Doorbell(redis_client), "c1", FullPolicy.DROP_OLDEST, 1)
+
+    delivery.count_dropped(3)
+    delivery.finish()
+
+    assert stream.status().cameras == {"c1": CameraCounts(dropped=3)}
+
+
+def test_a_camera_that_ends_does_not_wait_for_ever(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch, log_lines: list[dict[str, Any]]
+) -> None:
+    monkeypatch.setattr("ingest.delivery.FINISH_PATIENCE_S", 0.1)
+    stream = Scripted(redis_client, "l1")
+    stream._away_until = time.monotonic() + 60
+    delivery = Delivery(stream, Doorbell(redis_client), "c1", FullPolicy.DROP_OLDEST, 1)
+
+    delivery.count_dropped(3)
+    delivery.finish()
+
+    assert log_lines[-1]["event"] == "stream_unreachable_at_stop"
+    assert log_lines[-1]["drops_not_reported"] == 3
 
 
 @pytest.mark.slow
