@@ -81,9 +81,12 @@ class Doorbell:
 
     def call_helper(self, line: str) -> None:
         """Call one more worker to a line with a backlog, at most once in `HELPER_INTERVAL_MS`."""
-        key = f"linewatch:{line}:helper"
-        if self._redis.set(key, "1", nx=True, px=HELPER_INTERVAL_MS):
+        if self._redis.set(self._helper(line), "1", nx=True, px=HELPER_INTERVAL_MS):
             self.call_worker(line)
+
+    def forget(self, line: str) -> None:
+        """Forget who rang or called when: from now on a push rings, and a worker may call."""
+        self._redis.delete(self._bell(line), self._helper(line))
 
     def others_wait(self) -> bool:
         """True if drain jobs are queued: a worker should not linger where it is."""
@@ -92,6 +95,10 @@ class Doorbell:
     @staticmethod
     def _called(line: str) -> str:
         return f"linewatch:{line}:called"
+
+    @staticmethod
+    def _helper(line: str) -> str:
+        return f"linewatch:{line}:helper"
 
     @staticmethod
     def _bell(line: str) -> str:

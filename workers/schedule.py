@@ -15,6 +15,7 @@ from rq import Queue
 from rq.cron import CronJob, CronScheduler
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+from rq.utils import now
 
 from ingest.doorbell import SCORE_QUEUE
 from workers.jobs import RETAIN_JOB, SCHEDULE_RETRAININGS_JOB, SWEEP_JOB
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 RESTART_PAUSE_S = 1.0
 #: A run deletes some ten thousand pictures at most, more than a line keeps in this time.
 RETAIN_INTERVAL_S = 300
+#: RQ's own limit.
+MAX_SLEEP_S = 60
 #: Workers may all be busy for a drain's time budget, and then with what it was doing.
 LONGEST_WAIT_S = 60
 
@@ -41,6 +44,11 @@ class NamedCronJob(CronJob):
         """
         queue = Queue(self.queue_name, connection=connection, serializer=JSONSerializer)
         return queue.enqueue(self.func_name, *self.args, at_front=True, **self.job_options)
+
+    def should_run(self) -> bool:
+        """Whether it is due; also when the clock was put back, or it would wait for that hour."""
+        latest = self.latest_enqueue_time
+        return (latest is not None and latest > now()) or super().should_run()
 
 
 class Schedule(CronScheduler):
@@ -65,6 +73,11 @@ class Schedule(CronScheduler):
     def _request_stop(self, signum: int, frame: object) -> None:
         self.stop_asked = True
         super()._request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def calculate_sleep_interval(self) -> float:
+        """Seconds to sleep, never longer than the shortest interval, whatever the clock says."""
+        intervals = [job.interval or MAX_SLEEP_S for job in self._cron_jobs]
+        return min(super().calculate_sleep_interval(), *intervals)
 
 
 def run_scheduler(

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from db.lines import list_lines
+from ingest.clock import forget_times, was_put_back
 from ingest.doorbell import Doorbell
 from ingest.stream import FrameStream, known_lines
 from workers.status import report_status
@@ -26,12 +27,17 @@ def sweep_lines(context: WorkerContext) -> list[str]:
     with Session(context.engine) as session:
         line_ids = {line.name: line.id for line in list_lines(session)}
     doorbell = Doorbell(context.redis)
+    put_back = was_put_back(context.redis)
+    if put_back:
+        log.warning("redis.clock_put_back")
     rung = []
     for name in known_lines(context.redis):
         if name not in line_ids:
             log.warning("line.unknown", line=name, remedy=f"linewatch line add {name}")
             continue
         stream = FrameStream(context.redis, name)
+        if put_back:
+            forget_times(context.redis, stream, doorbell)
         status = stream.status()
         if status.waiting + status.pending and doorbell.ring(name):
             rung.append(name)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from bench.comparison import NONE, markdown
 from bench.faults.place import Place, cameras, place
-from bench.faults.scenarios import LIBFAKETIME, SCENARIOS
+from bench.faults.scenarios import SCENARIOS
 from bench.postgres_server import postgres_server, programs
 from bench.results import write_section
 
@@ -69,9 +72,9 @@ def run(name: str, frames: int, rate: float) -> tuple[Place, Account]:
             if binaries is None:
                 raise RuntimeError("there are no PostgreSQL server programs on this machine")
             server = stack.enter_context(postgres_server(binaries, "max_connections=40"))
-        at = stack.enter_context(place(home, server, database_folder="data"))
         if name == "clock_jumps_back":
-            at.environment |= _clock(home)
+            _set_clock(home, stack)
+        at = stack.enter_context(place(home, server, database_folder="data"))
         at.start_scheduler()
         at.start_workers(2)
         for spec in cameras(frames, rate):
@@ -90,16 +93,15 @@ def _mount(folder: Path, stack: ExitStack) -> None:
     stack.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=False)
 
 
-def _clock(home: Path) -> dict[str, str]:
-    if not LIBFAKETIME:
-        raise RuntimeError("libfaketime is not on this machine: install the package faketime")
-    (home / "clock").write_text("+0")
-    return {
-        "LD_PRELOAD": str(LIBFAKETIME[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(home / "clock"),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
+def _set_clock(home: Path, stack: ExitStack) -> None:
+    """Give all processes started from now on a clock that can be put back, Redis included."""
+    library = home / "clock.so"
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, source], check=True)
+    file = home / "clock"
+    file.write_bytes(struct.pack("q", 0))
+    variables = {"LD_PRELOAD": str(library), "LINEWATCH_BENCH_CLOCK": str(file)}
+    stack.enter_context(patch.dict(os.environ, variables))
 
 
 def _row(name: str, made: Place, found: Account) -> list[str]:

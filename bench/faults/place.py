@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -64,7 +63,6 @@ class Place:
     ms: float = 4.0
     #: Put before what its processes are started with.
     prefix: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
     specs: dict[str, CameraSpec] = field(default_factory=dict)
     cameras: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     others: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -144,7 +142,6 @@ class Place:
                 [*self.prefix, *command],
                 stdout=log,
                 stderr=log,
-                env=os.environ | self.environment,
             )
 
     def kill_redis(self) -> None:
