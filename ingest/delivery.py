@@ -20,6 +20,7 @@ from tenacity import (
 
 from ingest.connection import is_outage
 from ingest.errors import FrameTooLarge, StreamFull
+from ingest.recent import RecentFrames
 from ingest.stream import FullPolicy
 
 if TYPE_CHECKING:
@@ -42,9 +43,8 @@ NOTICE_PAUSE_S = 0.02
 FIRST_RETRY_S, LAST_RETRY_S = 0.05, 2.0
 #: How long a camera that ends tries to report what it dropped.
 FINISH_PATIENCE_S = 5.0
-#: Drops before the stream are reported at most this often.
-REPORT_INTERVAL_S = 1.0
-NEVER = float("-inf")
+#: The first frames that were tried when Redis did not answer: one of them may have arrived.
+MAX_DOUBTFUL = 8
 
 
 class Outcome(StrEnum):
@@ -84,7 +84,10 @@ class Delivery:
         self._retry_at = 0.0
         self._retry_pause_s = FIRST_RETRY_S
         self._unreported = 0
-        self._reported_at = NEVER
+        self._recent = RecentFrames()
+        #: Counted as dropped, as Redis did not answer, though one may have arrived; and how many
+        #: others were said to be dropped with it.
+        self._doubtful: list[tuple[Frame, int]] = []
         #: Frames dropped by this camera's pushes: its own and others', in and before the stream.
         self.dropped = 0
 
@@ -116,7 +119,6 @@ class Delivery:
 
         Longer, and the sweeper rings; but what was dropped then stands in this log alone.
         """
-        self._reported_at = NEVER
         retrying = Retrying(
             retry=retry_if_exception(lambda exc: isinstance(exc, RedisError) and is_outage(exc)),
             wait=wait_random_exponential(FIRST_RETRY_S, LAST_RETRY_S),
@@ -124,11 +126,17 @@ class Delivery:
             reraise=True,
         )
         try:
-            retrying(self._settle_debts)
+            retrying(self._settle_all)
         except RedisError as exc:
             self._log.error(
                 "stream_unreachable_at_stop", reason=str(exc), drops_not_reported=self._unreported
             )
+
+    def _settle_all(self) -> None:
+        self._settle_debts()
+        if self._unreported:
+            self._stream.count_dropped(self._camera, self._unreported)
+            self._unreported = 0
 
     # block
 
@@ -208,9 +216,12 @@ class Delivery:
                 raise
             self._retry_at = time.monotonic() + self._retry_pause_s
             self._retry_pause_s = min(self._retry_pause_s * 2, LAST_RETRY_S)
+            if len(self._doubtful) < MAX_DOUBTFUL:
+                self._doubtful.append((frame, self._unreported))
             self.count_dropped(1)
             return Outcome.DROPPED
         self._retry_pause_s = FIRST_RETRY_S
+        self._doubtful.clear()
         # The stream has counted these already.
         self.dropped += pushed.dropped
         return Outcome.SENT if pushed.accepted else Outcome.DROPPED
@@ -219,7 +230,7 @@ class Delivery:
 
     def _push(self, frame: Frame) -> Pushed:
         try:
-            pushed = self._stream.push(frame, self._policy)
+            pushed = self._push_in_order(frame)
         except RedisError as exc:
             self._note_outage(exc)
             raise
@@ -232,15 +243,65 @@ class Delivery:
             self._note_outage(exc)
         return pushed
 
+    def _push_in_order(self, frame: Frame) -> Pushed:
+        """Push a frame; first those before it that Redis has lost."""
+        while True:
+            dropped = self._unreported
+            pushed = self._stream.push(
+                frame, self._policy, after=self._recent.newest, dropped_before=dropped
+            )
+            if pushed.known is None:
+                break
+            if not self._push_lost(pushed.known):
+                return replace(pushed, known=None)
+        if pushed.accepted:
+            self._recent.add(frame, dropped)
+            self._unreported -= dropped
+        return pushed
+
+    def _push_lost(self, known: str) -> bool:
+        """Push again what followed the frame that Redis knows last; False if there is no room."""
+        lost = self._recent.after(known)
+        if lost is None and self._did_arrive(known):
+            return True
+        if lost is None and self._out_since is None:  # another host uses this camera's name
+            self._log.warning("stream_not_continued", known=known, wanted=self._recent.newest)
+            self._recent.clear()
+            return True
+        lost = self._recent.all() if lost is None else lost
+        self._log.warning("stream_set_back", frames=len(lost))
+        for sent in lost:
+            pushed = self._stream.push(
+                sent.frame, self._policy, after=known, dropped_before=sent.dropped_before
+            )
+            if pushed.known is not None:
+                return True  # set back once more: from the beginning
+            self._ring_is_due = self._ring_is_due or pushed.ring
+            self.dropped += pushed.dropped
+            if pushed.accepted:
+                known = str(sent.frame.frame_id)
+                self._recent.renew(sent)
+            elif self._policy is FullPolicy.BLOCK:
+                return False
+            else:
+                self._recent.remove(sent)
+                self._unreported += sent.dropped_before
+        return True
+
+    def _did_arrive(self, known: str) -> bool:
+        """Whether that frame's push was answered by an error, and was done all the same."""
+        for frame, dropped in self._doubtful:
+            if str(frame.frame_id) == known:
+                self._recent.add(frame, dropped)
+                self._unreported -= dropped
+                self.count_dropped(-1)
+                return True
+        return False
+
     def _settle_debts(self) -> None:
         if self._ring_is_due:
             self._doorbell.call_worker(self._stream.line)
             self._ring_is_due = False
-        due = time.monotonic() - self._reported_at >= REPORT_INTERVAL_S
-        if self._unreported and due:
-            self._stream.count_dropped(self._camera, self._unreported)
-            self._unreported = 0
-            self._reported_at = time.monotonic()
 
     def _note_full(self) -> None:
         if not self._full_is_logged:

@@ -3,13 +3,16 @@
 -- The first line makes the server refuse the whole script when memory is short, not stop in the middle of it.
 -- KEYS: frames, state, droppable, bell, lines, last, waiting
 -- ARGV: max_frames, max_bytes, policy, group, bell_ttl_ms, line, camera, image bytes, notice (0/1), max_notices, frame id,
---       fields...
+--       the camera's frame before ('' if that does not matter), frames its host dropped in between, fields...
+-- Returns accepted (0/1), dropped, ring (0/1), and, where that frame is not the one before, which one is.
 local frames, state, droppable, bell, lines, last, waiting = unpack(KEYS)
 local max_frames, max_bytes, policy, group = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local camera, size, notice, frame_id = ARGV[7], tonumber(ARGV[8]), ARGV[9] == '1', ARGV[11]
 
 -- A push whose answer was lost is pushed again: once is enough, but the bell may have been lost with the answer.
-if redis.call('HGET', last, camera) == frame_id then return {1, 0, 1} end
+local known = redis.call('HGET', last, camera) or ''
+if known == frame_id then return {1, 0, 1} end
+if ARGV[12] ~= '' and known ~= ARGV[12] then return {0, 0, 0, known} end -- this server was set back
 
 if redis.call('XLEN', frames) == 0 then
   redis.call('HSET', state, 'frames', 0, 'bytes', 0, 'notices', 0)
@@ -75,8 +78,9 @@ elseif missing_frames > 0 or missing_bytes > 0 then
   dropped = #going
 end
 
-local id = redis.call('XADD', frames, '*', unpack(ARGV, 12))
+local id = redis.call('XADD', frames, '*', unpack(ARGV, 14))
 redis.call('HSET', last, camera, frame_id)
+if ARGV[13] ~= '0' then redis.call('HINCRBY', state, 'dropped:' .. camera, ARGV[13]) end
 if notice then
   redis.call('HINCRBY', state, 'notices', 1)
   redis.call('HINCRBY', state, 'uninspected:' .. camera, 1)

@@ -62,6 +62,9 @@ class Pushed:
     dropped: int
     #: The bell was silent: the caller must enqueue one drain job.
     ring: bool
+    #: Nothing was done, as the camera's frame before is not the one that was named: this one is
+    #: (empty: none). None: it was.
+    known: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +139,25 @@ class FrameStream:
 
     # The camera's end
 
-    def push(self, frame: Frame, policy: FullPolicy) -> Pushed:
+    def push(
+        self,
+        frame: Frame,
+        policy: FullPolicy,
+        *,
+        after: str | None = None,
+        dropped_before: int = 0,
+    ) -> Pushed:
         """Add a frame if there is room, or make room as `policy` says.
 
         Notices only need room for notices.
+
+        Args:
+            frame: the frame, or a notice.
+            policy: what happens if there is no room.
+            after: id of the camera's frame before; where Redis knows another, it was set back, and
+                nothing is done. None: whatever it knows.
+            dropped_before: frames that the camera's host dropped since its last one; counted with
+                this one, and with it only.
 
         Raises:
             FrameTooLarge: if the frame alone exceeds the stream's bytes.
@@ -168,10 +186,12 @@ class FrameStream:
             int(frame.uninspected is not None),
             self.limits.max_notices,
             str(frame.frame_id),
+            after or "",
+            dropped_before,
             *to_fields(frame),
         ]
-        accepted, dropped, ring = cast("list[int]", self._push(keys=keys, args=arguments))
-        return Pushed(bool(accepted), dropped, bool(ring))
+        accepted, dropped, ring, *known = cast("list[Any]", self._push(keys=keys, args=arguments))
+        return Pushed(bool(accepted), dropped, bool(ring), *[one.decode() for one in known])
 
     def wait_for_room(self, timeout_s: float) -> bool:
         """Wait until entries are acknowledged after a push was refused; False after `timeout_s`.

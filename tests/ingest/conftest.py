@@ -74,8 +74,10 @@ class OwnServer:
 
     def start(self) -> None:
         arguments = f"--port 0 --unixsocket {self._socket} --dir {self._folder} --appendonly yes"
+        # Else what it answered may wait for its disk, and go with it.
+        always = ["--appendfsync", "always", "--save", ""]
         self._process = subprocess.Popen(
-            [self._binary, *arguments.split(), "--save", ""], stdout=subprocess.DEVNULL
+            [self._binary, *arguments.split(), *always], stdout=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 10
         with self.client() as client:

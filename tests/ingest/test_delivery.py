@@ -39,8 +39,8 @@ class LosesAnswers(FrameStream):
 
     lost_answers = 0
 
-    def push(self, *args: Any) -> Any:
-        pushed = super().push(*args)
+    def push(self, *args: Any, **named: Any) -> Any:
+        pushed = super().push(*args, **named)
         if self.lost_answers:
             self.lost_answers -= 1
             raise RedisConnectionError("Connection reset by peer")
@@ -205,11 +205,11 @@ class Scripted(FrameStream):
     away_s = 0.0
     _away_until: float | None = None
 
-    def push(self, *args: Any) -> Any:
+    def push(self, *args: Any, **named: Any) -> Any:
         self.pushes += 1
         if self._away_until is not None and time.monotonic() < self._away_until:
             raise RedisConnectionError("Connection refused")
-        pushed = super().push(*args)
+        pushed = super().push(*args, **named)
         if not pushed.accepted and self._away_until is None:
             self._away_until = time.monotonic() + self.away_s
         return pushed
@@ -285,6 +285,108 @@ def test_a_camera_that_ends_does_not_wait_for_ever(
 
     assert log_lines[-1]["event"] == "stream_unreachable_at_stop"
     assert log_lines[-1]["drops_not_reported"] == 3
+
+
+def set_back(redis: Redis, stream: FrameStream, frames: int) -> None:
+    """Take the newest frames from a server, as if it came back with an older file."""
+    entries = redis.xrange(stream.frames_key)
+    for entry_id, _ in entries[len(entries) - frames :]:
+        redis.xdel(stream.frames_key, entry_id)
+    left = entries[: len(entries) - frames]
+    if left:
+        redis.hset(stream.last_key, "c1", left[-1][1][b"frame_id"])
+    else:
+        redis.hdel(stream.last_key, "c1")
+
+
+def in_stream(redis: Redis, stream: FrameStream) -> list[str]:
+    return [fields[b"frame_id"].decode() for _, fields in redis.xrange(stream.frames_key)]
+
+
+@pytest.mark.parametrize("policy", list(FullPolicy))
+@pytest.mark.parametrize("lost", [1, 3, 5])
+def test_frames_that_a_server_has_lost_are_pushed_again_in_their_order(
+    redis_client: Redis, make_frame: MakeFrame, policy: FullPolicy, lost: int
+) -> None:
+    delivery, stream = deliveries(redis_client, policy)
+    frames = [make_frame() for _ in range(6)]
+    for frame in frames[:5]:
+        delivery.deliver(frame, Event())
+    set_back(redis_client, stream, lost)
+
+    outcome = delivery.deliver(frames[5], Event())
+
+    assert outcome is Outcome.SENT
+    assert in_stream(redis_client, stream) == [str(frame.frame_id) for frame in frames]
+    assert delivery.dropped == 0
+
+
+def test_lost_frames_wait_for_room_as_others_do(redis_client: Redis, make_frame: MakeFrame) -> None:
+    delivery, stream = deliveries(redis_client, FullPolicy.BLOCK, block_timeout_s=5, max_frames=2)
+    frames = [make_frame() for _ in range(3)]
+    for frame in frames[:2]:
+        delivery.deliver(frame, Event())
+    set_back(redis_client, stream, 2)
+    redis_client.hset(stream.state_key, mapping={"frames": 0, "bytes": 0})
+    room = threading.Timer(0.2, lambda: stream.acknowledge(stream.read("w", 1)))
+    room.start()
+
+    outcome = delivery.deliver(frames[2], Event())
+
+    room.join()
+    assert outcome is Outcome.SENT
+    assert in_stream(redis_client, stream) == [str(frame.frame_id) for frame in frames[1:]]
+
+
+def test_a_frame_that_arrived_without_an_answer_is_not_counted_as_dropped(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    stream = LosesAnswers(redis_client, "l1")
+    delivery = Delivery(stream, Doorbell(redis_client), "c1", FullPolicy.DROP_OLDEST, 1)
+    frames = [make_frame() for _ in range(3)]
+    delivery.deliver(frames[0], Event())
+    stream.lost_answers = 1
+    delivery.deliver(frames[1], Event())
+    time.sleep(0.06)  # it is asked again after FIRST_RETRY_S
+
+    outcome = delivery.deliver(frames[2], Event())
+    delivery.finish()
+
+    assert outcome is Outcome.SENT
+    assert in_stream(redis_client, stream) == [str(frame.frame_id) for frame in frames]
+    assert delivery.dropped == 0
+    assert stream.status().cameras == {"c1": CameraCounts(pushed=3)}
+
+
+def test_drops_are_counted_with_the_next_frame_and_lost_and_found_with_it(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    delivery, stream = deliveries(redis_client, FullPolicy.DROP_OLDEST)
+    delivery.deliver(make_frame(), Event())
+    delivery.count_dropped(3)
+    delivery.deliver(make_frame(), Event())
+    before = stream.status().cameras
+    set_back(redis_client, stream, 1)
+    redis_client.hset(stream.state_key, mapping={"dropped:c1": 0, "pushed:c1": 1})
+
+    delivery.deliver(make_frame(), Event())
+
+    assert before == {"c1": CameraCounts(pushed=2, dropped=3)}
+    assert stream.status().cameras == {"c1": CameraCounts(pushed=3, dropped=3)}
+    assert delivery.dropped == 3
+
+
+def test_another_host_with_the_same_name_brings_no_frame_twice(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    one, stream = deliveries(redis_client, FullPolicy.BLOCK)
+    other, _ = deliveries(redis_client, FullPolicy.BLOCK)
+    frames = [make_frame() for _ in range(6)]
+
+    for turn, frame in enumerate(frames):
+        (one, other)[turn % 2].deliver(frame, Event())
+
+    assert in_stream(redis_client, stream) == [str(frame.frame_id) for frame in frames]
 
 
 @pytest.mark.slow
