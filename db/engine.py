@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 #: Several workers write the same file; each waits this long for its turn.
 SQLITE_BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 10
+#: A server that is gone without a word (its cable is cut) is given up after some ten seconds, not
+#: after TCP's quarter of an hour.
+LOST_SERVER = {
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 
 SQLITE_FAILURES = {
     "SQLITE_BUSY": "another process holds its write lock: is one stuck in a transaction?",
@@ -135,7 +143,11 @@ def _parse(url: str | URL) -> URL:
 
 
 def _make_postgresql_engine(address: URL) -> Engine:
-    defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "linewatch"}
+    defaults = {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "application_name": "linewatch",
+        **LOST_SERVER,
+    }
     arguments = {name: value for name, value in defaults.items() if name not in address.query}
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
