@@ -48,6 +48,15 @@ class PostgresServer:
         options = " ".join([f"-p {self.port}", *(f"-c {setting}" for setting in told)])
         self.control("start", "-o", options, "-l", str(self.folder / "log"))
 
+    def reachable_from(self, network: str) -> str:
+        """Let a network in, at every address of this machine; returns `url`."""
+        with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n")
+        self.settings = (*self.settings, "listen_addresses=*")
+        self.kill()
+        self.start()
+        return self.url
+
     def kill(self) -> None:
         """End it at once, with whatever it was doing."""
         self.control("stop", "-m", "immediate")

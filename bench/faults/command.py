@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
 
     from bench.faults.account import Account
 
+KEPT = Path(__file__).parents[1] / ".runs" / "faults.json"
 FRAMES, RATE = 10_000, 150.0
 #: Scenarios whose store, or home, is a small disk of its own, and its size.
-SMALL_DISKS = {"store_full": "store", "store_read_only": "store", "disk_full": "data"}
+SMALL_DISKS = {
+    "store_full": "store",
+    "store_read_only": "store",
+    "disk_full": "data",
+    "redis_disk_full": "valkey",
+}
 SMALL_MIB = 48
 _HEAD = (
     *("fault", "database", "what", "made", "scored", "UNINSPECTED", "quarantine", "dropped"),
@@ -39,7 +46,11 @@ _HEAD = (
 def main(arguments: Sequence[str]) -> int:
     """Run the scenarios asked for, or all; 1 if a frame was lost, twice there, or unexplained."""
     options = _parse(arguments)
-    rows, failed = [], 0
+    if options.list:
+        for name, (fault, database) in SCENARIOS.items():
+            print(f"{name:30} {database:10}  {fault.__doc__}")
+        return 0
+    rows, failed = {}, 0
     for name in options.scenarios or SCENARIOS:
         started = time.monotonic()
         print(f"{name} ...", flush=True)
@@ -47,14 +58,14 @@ def main(arguments: Sequence[str]) -> int:
             made, found = run(name, options.frames, options.rate)
         except (OSError, RuntimeError, SystemExit) as exc:
             print(f"  FAILED: {exc}", flush=True)
-            rows.append([name.replace("_", " "), SCENARIOS[name][1], f"**failed**: {exc!s:.80}"])
+            rows[name] = [name.replace("_", " "), SCENARIOS[name][1], f"**failed**: {exc!s:.80}"]
             failed += 1
             continue
-        rows.append(_row(name, made, found))
+        rows[name] = _row(name, made, found)
         failed += not found.is_whole
-        print(f"  {' | '.join(rows[-1])}; {time.monotonic() - started:.0f} s", flush=True)
-    if options.scenarios is None or options.write:
-        _write(rows, options)
+        print(f"  {' | '.join(rows[name])}; {time.monotonic() - started:.0f} s", flush=True)
+    if not options.only_tell:
+        _write(rows, options.rate)
     return 1 if failed else 0
 
 
@@ -118,14 +129,20 @@ def _row(name: str, made: Place, found: Account) -> list[str]:
     ]
 
 
-def _write(rows: list[list[str]], options: argparse.Namespace) -> None:
+def _write(new: dict[str, list[str]], rate: float) -> None:
+    """Write the section: the scenarios run now, and of all others their last run."""
+    KEPT.parent.mkdir(exist_ok=True)
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    kept |= new
+    KEPT.write_text(json.dumps(kept, indent=1))
+    rows = [kept[name] for name in SCENARIOS if name in kept]
     write_section(
         "faults",
         "What became of every frame that the cameras wrote into their journals, while something "
         "failed under load. Wanted: lost 0, twice 0, unexplained 0, full rate (nine tenths of what "
         "is offered) within 10 s of the fault's end, 30 s for a lost worker's frames.",
         f"a scorer that takes {Place.ms:g} ms, 2 processes, two blocking cameras (one with every "
-        f"fiftieth picture cut off) and one free-running, {options.rate:g} frames/s in all, Valkey "
+        f"fiftieth picture cut off) and one free-running, {rate:g} frames/s in all, Valkey "
         "with AOF everysec; frames of a silent worker are taken over after 5 s, a process that "
         "hangs is ended after 5 s; busy machine",
         markdown(list(_HEAD), [row + [NONE] * (len(_HEAD) - len(row)) for row in rows]),
@@ -137,7 +154,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--frames", type=int, default=FRAMES, help="of the cameras together")
     parser.add_argument("--rate", type=float, default=RATE, help="frames a second, together")
-    parser.add_argument("--write", action="store_true", help="write the section for a choice, too")
+    parser.add_argument("--list", action="store_true", help="say what there is, and end")
+    parser.add_argument("--only-tell", action="store_true", help="write no section")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.scenarios if name not in SCENARIOS]
     if unknown:

@@ -69,6 +69,8 @@ class Place:
     #: What the fault did, in numbers.
     counts: dict[str, int] = field(default_factory=dict)
     fault_over_at: float | None = None
+    #: Frames a second of the cameras that live then.
+    _offered: float = 0.0
     #: (time, verdicts and refusals so far)
     seen: list[tuple[float, int]] = field(default_factory=list)
     _pool_stop: threading.Event = field(default_factory=threading.Event)
@@ -81,16 +83,25 @@ class Place:
 
     # Processes
 
-    def start_workers(self, processes: int = 2, phase: str | None = None) -> None:
-        """Start a pool of workers; with `phase`, each ends itself there, some time."""
+    def start_workers(
+        self,
+        processes: int = 2,
+        phase: str | None = None,
+        *,
+        after_at_most: int = 0,
+        redis_url: str = "",
+        database_url: str = "",
+    ) -> None:
+        """Start a pool of workers; with `phase`, each ends itself there, after some calls."""
         told = {
-            "redis_url": self.system.redis_url,
-            "database_url": self.system.database_url,
+            "redis_url": redis_url or self.system.redis_url,
+            "database_url": database_url or self.system.database_url,
             "store_url": self.system.store_url,
             "config": asdict(CONFIG),
             "ms": self.ms,
             "log": str(self.home / "processes.log"),
             "phase": phase,
+            "after_at_most": after_at_most,
         }
         command = [*self.prefix, sys.executable, "-m", "bench.faults.worker", json.dumps(told)]
         self._pool_stop = threading.Event()
@@ -187,10 +198,8 @@ class Place:
     def fault_is_over(self) -> None:
         """From now on, the time until full rate counts."""
         self.fault_over_at = time.monotonic()
-
-    def offered(self) -> float:
-        """Frames a second of all cameras."""
-        return sum(spec.rate for spec in self.specs.values())
+        alive = [name for name, camera in self.cameras.items() if camera.poll() is None]
+        self._offered = sum(self.specs[name].rate for name in alive)
 
     def made(self) -> int:
         """Frames that the cameras made so far."""
@@ -199,13 +208,13 @@ class Place:
 
     def recovery_s(self) -> float | None:
         """Seconds from the fault's end until a second brought what is offered in one."""
-        if self.fault_over_at is None:
+        if self.fault_over_at is None or not self._offered:
             return None
         for at, rows in self.seen:
             if at < self.fault_over_at:
                 continue
             before = [r for t, r in self.seen if self.fault_over_at <= t <= at - 1.0]
-            if before and rows - before[-1] >= FULL * self.offered():
+            if before and rows - before[-1] >= FULL * self._offered:
                 return at - 1.0 - self.fault_over_at
         return None
 

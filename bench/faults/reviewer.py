@@ -29,6 +29,12 @@ def start_reviewer(place: Place) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*program, place.system.database_url, str(_journal(place))])
 
 
+def reviews_kept(place: Place) -> int:
+    """Reviews acknowledged so far."""
+    file = _journal(place)
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
 def kept_and_half(place: Place) -> tuple[int, int, int]:
     """Reviews acknowledged; of these, missing ones; inspections whose state says otherwise."""
     file = _journal(place)

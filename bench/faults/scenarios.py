@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import struct
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from db.model_versions import activate, add_model_version
 from ingest.stream import FullPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from bench.faults.place import Place
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 #: How often what is left to chance is done.
 TIMES = 20
+#: A worker that ends itself somewhere gets there so often before, at most.
+CALLS = 120
+#: How often everything fails at once.
+CUTS = 3
 #: How long something is away, where the issue is that it is.
 AWAY_S = 10.0
 
@@ -52,7 +57,7 @@ def workers_killed(place: Place) -> None:
 def _ending(phase: str) -> Scenario:
     def scenario(place: Place) -> None:
         place.end_workers()
-        place.start_workers(3, phase)
+        place.start_workers(3, phase, after_at_most=CALLS)
         known: set[int] = set()
         while len(known) < TIMES + 3 and not _cameras_are_through(place):
             known |= {worker.pid for worker in place.workers()}
@@ -62,6 +67,7 @@ def _ending(phase: str) -> Scenario:
         place.start_workers(2)
         place.fault_is_over()
 
+    scenario.__doc__ = f"Every worker ends itself some time: {phase.replace('_', ' ')}."
     return scenario
 
 
@@ -130,6 +136,31 @@ def redis_killed(place: Place) -> None:
     place.fault_is_over()
 
 
+def redis_set_back(place: Place) -> None:
+    """Its machine dies: it comes back without what it wrote in the last second."""
+    folder = place.home / "valkey" / "appendonlydir"
+    for _ in range(TIMES // 2):
+        place.sleep(random.uniform(0.5, 1.5))
+        newest = max(folder.glob("*.incr.aof"), key=lambda file: file.stat().st_mtime)
+        size = newest.stat().st_size
+        place.sleep(1.0)
+        place.kill_redis()
+        if newest.exists():  # or it was written anew meanwhile
+            os.truncate(newest, size)
+            _count(place, "seconds lost")
+        place.start_redis()
+    place.fault_is_over()
+
+
+def redis_disk_full(place: Place) -> None:
+    """It cannot write down what it takes, and takes nothing."""
+    place.sleep(2.0)
+    filler = _fill(place.home / "valkey")
+    place.sleep(AWAY_S)
+    filler.unlink()
+    place.fault_is_over()
+
+
 def redis_read_only(place: Place) -> None:
     """It answers, and takes nothing."""
     _setting_for_a_while(place, "min-replicas-to-write", "1", "0")
@@ -151,39 +182,80 @@ def _setting_for_a_while(place: Place, name: str, bad: str, good: str) -> None:
 
 def network_cut(place: Place) -> None:
     """A camera host in a network of its own, whose cable is pulled."""
-    commands = [
-        "ip netns add lwcam",
-        "ip link add lwhost type veth peer name lwcam0",
-        "ip link set lwcam0 netns lwcam",
-        "ip addr add 10.93.0.1/24 dev lwhost",
-        "ip link set lwhost up",
-        "ip -n lwcam addr add 10.93.0.2/24 dev lwcam0",
-        "ip -n lwcam link set lwcam0 up",
-    ]
-    subprocess.run(["ip", "netns", "del", "lwcam"], check=False, capture_output=True)
-    subprocess.run(["ip", "link", "del", "lwhost"], check=False, capture_output=True)
-    try:
-        for command in commands:
-            subprocess.run(command.split(), check=True)
-        redis = place.redis()
-        redis.config_set("protected-mode", "no")
-        redis.config_set("bind", "10.93.0.1")
-        redis.config_set("port", "6399")
-        url = "redis://10.93.0.1:6399/0"
-        inside = ("ip", "netns", "exec", "lwcam")
+    with _own_network() as (inside, cut):
+        url = _reachable(place)
         for policy in FullPolicy:
             place.start_camera(CameraSpec(f"far-{policy}", policy, 60.0, 2_000), url, *inside)
         for _ in range(2):
             place.sleep(3.0)
-            subprocess.run(["ip", "link", "set", "lwhost", "down"], check=True)
+            cut("down")
             place.sleep(AWAY_S)
-            subprocess.run(["ip", "link", "set", "lwhost", "up"], check=True)
+            cut("up")
         place.fault_is_over()
         for name in ("far-block", "far-drop_oldest"):
             while place.cameras[name].poll() is None:
                 place.sleep(0.2)
+
+
+def scoring_host_cut(place: Place) -> None:
+    """The scoring host in a network of its own: neither Redis nor database, and nothing says so."""
+    assert place.postgres is not None
+    with _own_network() as (inside, cut):
+        place.end_workers()
+        place.prefix = inside
+        database = place.postgres.reachable_from("10.93.0.0/24").replace("127.0.0.1", NEAR)
+        place.start_workers(2, redis_url=_reachable(place), database_url=database)
+        place.sleep(8.0)
+        cut("down")
+        place.sleep(3 * AWAY_S)
+        cut("up")
+        place.fault_is_over()
+        while not _cameras_are_through(place):
+            place.sleep(0.2)
+        place.finish()
+        place.end_workers()
+
+
+NEAR, FAR = "10.93.0.1", "10.93.0.2"
+
+
+def _reachable(place: Place) -> str:
+    """Let Redis listen on the near end, too."""
+    redis = place.redis()
+    redis.config_set("protected-mode", "no")
+    redis.config_set("bind", NEAR)
+    redis.config_set("port", "6399")
+    return f"redis://{NEAR}:6399/0"
+
+
+@contextmanager
+def _own_network() -> Iterator[tuple[tuple[str, ...], Callable[[str], None]]]:
+    """A network beside this machine's: what runs a command in it, and what pulls its cable."""
+    commands = [
+        "ip netns add lwfar",
+        "ip link add lwnear type veth peer name lwfar0",
+        "ip link set lwfar0 netns lwfar",
+        f"ip addr add {NEAR}/24 dev lwnear",
+        "ip link set lwnear up",
+        f"ip -n lwfar addr add {FAR}/24 dev lwfar0",
+        "ip -n lwfar link set lwfar0 up",
+    ]
+    remove = "ip netns del lwfar"
+    subprocess.run(remove.split(), check=False, capture_output=True)
+    try:
+        for command in commands:
+            subprocess.run(command.split(), check=True)
+        # From within: this end keeps its address, and packets are lost without a word.
+        yield (
+            ("ip", "netns", "exec", "lwfar"),
+            lambda state: _run(f"ip -n lwfar link set lwfar0 {state}"),
+        )
     finally:
-        subprocess.run(["ip", "netns", "del", "lwcam"], check=False, capture_output=True)
+        subprocess.run(remove.split(), check=False, capture_output=True)
+
+
+def _run(command: str) -> None:
+    subprocess.run(command.split(), check=True)
 
 
 # Database
@@ -334,7 +406,7 @@ def promotions(place: Place) -> None:
 
 def power_cut(place: Place) -> None:
     """Everything is killed at once, and starts again."""
-    for _ in range(3):
+    for _ in range(CUTS):
         place.sleep(3.0)
         running = [name for name, camera in place.cameras.items() if camera.poll() is None]
         victims = [*place.cameras.values(), *place.others]
@@ -361,12 +433,15 @@ def power_cut(place: Place) -> None:
 
 def reviewer_killed(place: Place) -> None:
     """The process that takes people's words is killed in the middle of them."""
-    from bench.faults.reviewer import kept_and_half, start_reviewer
+    from bench.faults.reviewer import kept_and_half, reviews_kept, start_reviewer
 
     told = 0
     for _ in range(TIMES):
+        before = reviews_kept(place)
         reviewer = start_reviewer(place)
-        place.sleep(random.uniform(1.2, 2.0))
+        while reviews_kept(place) < before + 5:
+            place.sleep(0.05)
+        place.sleep(random.uniform(0.0, 0.3))
         reviewer.send_signal(signal.SIGKILL)
         reviewer.wait()
         told += 1
@@ -405,9 +480,12 @@ SCENARIOS: dict[str, tuple[Scenario, str]] = {
     "worker_hangs": (_ending("hang"), "sqlite"),
     "ingest_killed": (ingest_killed, "sqlite"),
     "redis_killed": (redis_killed, "sqlite"),
+    "redis_set_back": (redis_set_back, "sqlite"),
+    "redis_disk_full": (redis_disk_full, "sqlite"),
     "redis_read_only": (redis_read_only, "sqlite"),
     "redis_full": (redis_full, "postgresql"),
     "network_cut": (network_cut, "sqlite"),
+    "scoring_host_cut": (scoring_host_cut, "postgresql"),
     "database_stopped": (database_stopped, "postgresql"),
     "database_restarted": (database_restarted, "postgresql"),
     "database_slow": (database_slow, "postgresql"),

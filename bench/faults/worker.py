@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
     from ingest.frame import Frame
 
-#: Where a worker can be told to end: the name, and how often it gets there before, at most.
-PHASES = ("before_read", "while_scoring", "before_commit", "before_acknowledge")
-AFTER_AT_MOST = 120
-
 
 class TinyScorer:
     """Takes the mean brightness for the score, after a sleep: a model that costs nothing."""
@@ -58,16 +54,16 @@ def main() -> None:
         for descriptor in (1, 2):
             os.dup2(log.fileno(), descriptor)
     faulthandler.enable()
-    ms, phase = told.pop("ms"), told.pop("phase")
+    ms, phase, after_at_most = told.pop("ms"), told.pop("phase"), told.pop("after_at_most")
     if phase is not None:
-        _spoil(phase)
+        _spoil(phase, after_at_most)
     config = ScoringConfig(**told.pop("config"))
     run_worker(**told, config=config, load=lambda _: TinyScorer(ms), heartbeat=heartbeat)
 
 
-def _spoil(phase: str) -> None:
+def _spoil(phase: str, after_at_most: int) -> None:
     """End this process in `phase`, some time."""
-    left = random.randint(1, AFTER_AT_MOST)
+    left = random.randint(1, after_at_most)
 
     def spoiled(real: Callable[..., Any], end: Callable[[], None], *, after: bool) -> Any:
         def call(*arguments: Any, **named: Any) -> Any:
