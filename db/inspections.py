@@ -107,6 +107,12 @@ def record(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
     return result.rowcount
 
 
+def has_verdict(session: Session, frame_id: UUID) -> bool:
+    """Whether any model version has judged a frame."""
+    query = select(Inspection.id).where(Inspection.frame_id == frame_id).limit(1)
+    return session.scalar(query) is not None
+
+
 def _first_queue(row: Mapping[str, Any]) -> str | None:
     return unreviewed_queue(row["verdict"], row["audit_probability"])
 

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
+from db import inspections
 from db.errors import DatabaseUnavailable, NotFound, StoreError
 from db.tables import utc_now
 from ingest.doorbell import HELPER_INTERVAL_MS, Doorbell
@@ -197,14 +199,19 @@ class Drain:
             if frame.uninspected is not None:
                 batch.uninspected.append(frame)
             elif entry.deliveries > self._context.config.max_deliveries:
-                detail = (
-                    f"delivered {entry.deliveries} times without a verdict: it may crash workers"
-                )
-                refusal = Refused("too_many_deliveries", detail)
-                batch.quarantined.append(Quarantined(entry, frame, refusal))
+                self._give_up(entry, frame, batch)
             else:
                 readable.append((entry, frame))
         return readable
+
+    def _give_up(self, entry: Entry, frame: Frame, batch: Batch) -> None:
+        """Quarantine a frame, unless only its acknowledgements failed: then it has its verdict."""
+        with Session(self._context.engine) as session:
+            if inspections.has_verdict(session, frame.frame_id):
+                return
+        detail = f"delivered {entry.deliveries} times without a verdict: it may crash workers"
+        refusal = Refused("too_many_deliveries", detail)
+        batch.quarantined.append(Quarantined(entry, frame, refusal))
 
     def _score(
         self, model: ActiveModel, readable: Sequence[tuple[Entry, Frame]], batch: Batch

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -212,6 +213,33 @@ def test_a_frame_that_kills_its_workers_ends_in_quarantine_and_no_other_does(
     [row] = quarantined(context.engine)
     assert (row.frame_key, row.reason) == (str(deadly.frame_id), "too_many_deliveries")
     assert [i.frame_id for i in inspections(context.engine)] == [harmless.frame_id]
+
+
+def test_a_frame_whose_acknowledgements_all_failed_keeps_its_verdict_alone(
+    context: WorkerContext,
+    stream: FrameStream,
+    activate_version: Callable[..., int],
+    make_frame: Callable[..., Frame],
+    sleep_past_visibility: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    activate_version()
+    push(stream, [make_frame()])
+
+    def lost(*_: object) -> None:
+        raise RedisConnectionError("the connection broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameStream, "acknowledge", lost)
+        for _ in range(context.config.max_deliveries + 1):
+            with pytest.raises(RedisConnectionError):
+                Drain(context, stream.line).run()
+            sleep_past_visibility()
+    Drain(context, stream.line).run()
+
+    assert len(inspections(context.engine)) == 1
+    assert quarantined(context.engine) == []
+    assert stream.status().pending == 0
 
 
 def test_frames_are_given_back_unharmed_while_the_database_is_away(
