@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from bench.comparison import NONE, markdown
+from bench.faults import scenarios
 from bench.faults.place import Place, cameras, place
 from bench.faults.scenarios import SCENARIOS
 from bench.postgres_server import postgres_server, programs
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         for name, (fault, database) in SCENARIOS.items():
             print(f"{name:30} {database:10}  {fault.__doc__}")
         return 0
+    scenarios.AWAY_S = options.away
     rows, failed = {}, 0
     for name in options.scenarios or SCENARIOS:
         started = time.monotonic()
@@ -154,6 +156,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--frames", type=int, default=FRAMES, help="of the cameras together")
     parser.add_argument("--rate", type=float, default=RATE, help="frames a second, together")
+    parser.add_argument(
+        "--away",
+        type=float,
+        default=scenarios.AWAY_S,
+        help="seconds for which something is away, the database three times as long",
+    )
     parser.add_argument("--list", action="store_true", help="say what there is, and end")
     parser.add_argument("--only-tell", action="store_true", help="write no section")
     options = parser.parse_args(arguments)

@@ -42,8 +42,6 @@ SCHEDULER = (
     "run_scheduler(redis_url=sys.argv[1], sweep_interval_s=1)"
 )
 CONFIG = ScoringConfig(visibility_timeout_s=5.0, model_check_s=0.2, max_deliveries=20)
-#: Of the pool; far above what a batch takes.
-HANG_LIMIT_S = 5.0
 #: How long a blocking camera waits before it reports a part.
 BLOCK_TIMEOUT_S = 60.0
 MAX_FRAMES = 2_000
@@ -61,6 +59,8 @@ class Place:
     postgres: PostgresServer | None
     #: Milliseconds that a frame is scored for.
     ms: float = 4.0
+    #: Of the pool; far above what a batch takes.
+    hang_limit_s: float = 5.0
     #: Put before what its processes are started with.
     prefix: tuple[str, ...] = ()
     specs: dict[str, CameraSpec] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Place:
         }
         command = [*self.prefix, sys.executable, "-m", "bench.faults.worker", json.dumps(told)]
         self._pool_stop = threading.Event()
-        settings: dict[str, Any] = {"stop": self._pool_stop, "hang_limit_s": HANG_LIMIT_S}
+        settings: dict[str, Any] = {"stop": self._pool_stop, "hang_limit_s": self.hang_limit_s}
         # The pool's own thread: its children write where this process does.
         self._pool = threading.Thread(target=run_pool, args=(command, processes), kwargs=settings)
         self._pool.start()

@@ -202,8 +202,8 @@ def scoring_host_cut(place: Place) -> None:
     assert place.postgres is not None
     with _own_network() as (inside, cut):
         place.end_workers()
-        place.prefix = inside
-        database = place.postgres.reachable_from("10.93.0.0/24").replace("127.0.0.1", NEAR)
+        place.prefix, place.hang_limit_s = inside, 60.0  # as delivered
+        database = place.postgres.reachable_from(f"{_SUBNET}.0/24").replace("127.0.0.1", NEAR)
         place.start_workers(2, redis_url=_reachable(place), database_url=database)
         place.sleep(8.0)
         cut("down")
@@ -216,7 +216,9 @@ def scoring_host_cut(place: Place) -> None:
         place.end_workers()
 
 
-NEAR, FAR = "10.93.0.1", "10.93.0.2"
+#: Two runs at once have each their own.
+_SUBNET = f"10.93.{os.getpid() % 250}"
+NEAR, FAR = f"{_SUBNET}.1", f"{_SUBNET}.2"
 
 
 def _reachable(place: Place) -> str:
@@ -231,27 +233,26 @@ def _reachable(place: Place) -> str:
 @contextmanager
 def _own_network() -> Iterator[tuple[tuple[str, ...], Callable[[str], None]]]:
     """A network beside this machine's: what runs a command in it, and what pulls its cable."""
+    name = f"lw{os.getpid()}"
     commands = [
-        "ip netns add lwfar",
-        "ip link add lwnear type veth peer name lwfar0",
-        "ip link set lwfar0 netns lwfar",
-        f"ip addr add {NEAR}/24 dev lwnear",
-        "ip link set lwnear up",
-        f"ip -n lwfar addr add {FAR}/24 dev lwfar0",
-        "ip -n lwfar link set lwfar0 up",
+        f"ip netns add {name}",
+        f"ip link add {name}n type veth peer name {name}f",
+        f"ip link set {name}f netns {name}",
+        f"ip addr add {NEAR}/24 dev {name}n",
+        f"ip link set {name}n up",
+        f"ip -n {name} addr add {FAR}/24 dev {name}f",
+        f"ip -n {name} link set {name}f up",
     ]
-    remove = "ip netns del lwfar"
-    subprocess.run(remove.split(), check=False, capture_output=True)
     try:
         for command in commands:
-            subprocess.run(command.split(), check=True)
+            _run(command)
         # From within: this end keeps its address, and packets are lost without a word.
         yield (
-            ("ip", "netns", "exec", "lwfar"),
-            lambda state: _run(f"ip -n lwfar link set lwfar0 {state}"),
+            ("ip", "netns", "exec", name),
+            lambda state: _run(f"ip -n {name} link set {name}f {state}"),
         )
     finally:
-        subprocess.run(remove.split(), check=False, capture_output=True)
+        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
 
 def _run(command: str) -> None:
