@@ -8,6 +8,7 @@ deadlock) stay SQLAlchemy's.
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +69,14 @@ def make_engine(url: str | URL) -> Engine:
     """
     address = _parse(url)
     if address.get_backend_name() == "sqlite":
+        synchronous = _synchronous(address)
         # The driver then begins a transaction at its first write, and with the write lock: readers
         # hold none, and no transaction that has read fails when it wants to write.
-        engine = create_engine(address, connect_args={"isolation_level": "IMMEDIATE"})
-        event.listen(engine, "connect", _set_sqlite_pragmas)
+        engine = create_engine(
+            address.difference_update_query(["synchronous"]),
+            connect_args={"isolation_level": "IMMEDIATE"},
+        )
+        event.listen(engine, "connect", partial(_set_sqlite_pragmas, synchronous))
     else:
         engine = _make_postgresql_engine(address)
         event.listen(engine, "connect", _set_postgresql_session)
@@ -160,12 +165,23 @@ def _make_postgresql_engine(address: URL) -> Engine:
         ) from exc
 
 
-def _set_sqlite_pragmas(connection: DBAPIConnection, _record: Any) -> None:
+def _synchronous(address: URL) -> str:
+    """`normal`: a machine without power loses its last commits; `full`: none, but slower."""
+    found = address.query.get("synchronous", "normal")
+    if found not in ("normal", "full"):
+        raise DatabaseUnavailable(
+            f"the database address says synchronous={found}: write synchronous=full, or leave it "
+            "out"
+        )
+    return str(found)
+
+
+def _set_sqlite_pragmas(synchronous: str, connection: DBAPIConnection, _record: Any) -> None:
     cursor = connection.cursor()
     # The timeout first: it holds for the change to WAL too.
     cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute(f"PRAGMA synchronous = {synchronous}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 

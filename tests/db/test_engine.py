@@ -45,6 +45,20 @@ def test_sqlite_connections_share_the_file_safely(file_engine: Engine) -> None:
     assert found == ["wal", 1, 10_000, 1]  # synchronous 1 is NORMAL
 
 
+def test_a_sqlite_address_may_ask_that_every_commit_reaches_the_disk(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'linewatch.db'}?synchronous=full")
+
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA synchronous")) == 2  # 2 is FULL
+    assert [file.name for file in tmp_path.glob("*.db*")] == ["linewatch.db"]
+    engine.dispose()
+
+
+def test_a_sqlite_address_may_not_ask_for_less(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable, match="synchronous=off: write synchronous=full"):
+        make_engine(f"sqlite:///{tmp_path / 'linewatch.db'}?synchronous=off")
+
+
 def test_a_transaction_that_has_read_may_write_though_another_wrote_meanwhile(
     engine: Engine,
 ) -> None:
