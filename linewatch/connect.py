@@ -27,7 +27,11 @@ def redis_url(settings: Settings) -> str:
     if settings.redis_url == EMBEDDED:
         from linewatch.embedded import start
 
-        server, _ = start(settings.home, max_memory_mib=settings.embedded_max_memory_mib)
+        server, _ = start(
+            settings.home,
+            max_memory_mib=settings.embedded_max_memory_mib,
+            appendfsync=settings.embedded_appendfsync,
+        )
         return server.url
     return with_password(settings.redis_url, _plain(settings.redis_password))
 

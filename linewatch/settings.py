@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         ge=64,
         description="Memory of the embedded Valkey in MiB; when full, pushes are refused",
     )
+    embedded_appendfsync: Literal["everysec", "always"] = Field(
+        "everysec",
+        description="When the embedded Valkey makes sure of frames on disk; always: none is lost if "
+        "this machine loses power, but pushes wait for the disk",
+    )
     database_url: str = Field(
         default_factory=lambda data: f"sqlite:///{data['home'] / 'linewatch.db'}",
         description="SQLAlchemy address: sqlite:/// or postgresql://; default: SQLite in home",

@@ -28,7 +28,9 @@ def start(loaded: Loaded) -> None:
 
     settings = loaded.settings
     running, started = embedded.start(
-        settings.home, max_memory_mib=settings.embedded_max_memory_mib
+        settings.home,
+        max_memory_mib=settings.embedded_max_memory_mib,
+        appendfsync=settings.embedded_appendfsync,
     )
     click.echo(f"{'started' if started else 'runs already'}: {running.url}")
 

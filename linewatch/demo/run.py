@@ -129,7 +129,11 @@ class _Demo:
         engine = make_engine(self._settings.database_url)
         redis = connect(self._settings.redis_url)
         try:
-            embedded.start(self._home, max_memory_mib=self._settings.embedded_max_memory_mib)
+            embedded.start(
+                self._home,
+                max_memory_mib=self._settings.embedded_max_memory_mib,
+                appendfsync=self._settings.embedded_appendfsync,
+            )
             redis.flushdb()  # frames and worker names of a demo that was killed
             self._prepare_database(engine)
             self._start_children()

@@ -65,6 +65,14 @@ def test_only_this_user_may_enter_the_servers_folder(home: Path) -> None:
     assert server.socket.stat().st_mode & 0o777 == 0o700
 
 
+def test_it_can_be_told_to_make_sure_of_every_frame(home: Path) -> None:
+    server, _ = embedded.start(home, appendfsync="always")
+
+    client = client_of(server)
+    assert client.config_get("appendfsync") == {"appendfsync": "always"}
+    client.close()
+
+
 def test_data_are_there_after_stop_and_start(home: Path) -> None:
     server, _ = embedded.start(home)
     with client_of(server) as client:
