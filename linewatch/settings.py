@@ -114,8 +114,8 @@ class Settings(BaseSettings):
     )
     embedded_appendfsync: Literal["everysec", "always"] = Field(
         "everysec",
-        description="When the embedded Valkey makes sure of frames on disk; always: none is lost if "
-        "this machine loses power, but pushes wait for the disk",
+        description="When the embedded Valkey makes sure of frames on disk; always: none is lost "
+        "if this machine loses power, but pushes wait for the disk",
     )
     database_url: str = Field(
         default_factory=lambda data: f"sqlite:///{data['home'] / 'linewatch.db'}",
