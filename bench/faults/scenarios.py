@@ -36,7 +36,7 @@ TIMES = 20
 #: A worker that ends itself somewhere gets there so often before, at most.
 CALLS = 120
 #: How often everything fails at once.
-CUTS = 3
+CUTS = 8
 #: How long something is away, where the issue is that it is.
 AWAY_S = 10.0
 
