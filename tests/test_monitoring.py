@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +61,23 @@ def test_every_metric_of_alarms_and_graphs_is_served(served: set[str]) -> None:
 
     assert len(wanted) > 10
     assert wanted <= served
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_alarms_ring_when_they_should_and_only_then() -> None:
+    cases = Path(__file__).with_name("alarms.promtool.yml")
+    done = subprocess.run(
+        ["promtool", "test", "rules", cases], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alarm_has_its_case() -> None:
+    cases = yaml.safe_load(Path(__file__).with_name("alarms.promtool.yml").read_text())["tests"]
+    ringing = {
+        one["alertname"] for case in cases for one in case["alert_rule_test"] if one["exp_alerts"]
+    }
+    assert ringing == {rule["alert"] for rule in rules()}
 
 
 def test_every_alarm_says_what_to_do() -> None:

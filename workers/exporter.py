@@ -1,11 +1,16 @@
 """Prometheus metrics of a whole plant, read when they are asked for.
 
 Frames, verdicts, batches and latencies are counted in Redis (`workers.tallies`), so one exporter
-answers for every process of a plant. Redis or the database being away is itself a metric.
+answers for every process of a plant. Redis or the database being away is itself a metric; each is
+read in bounded time and once a second at most (`workers.plant_part`).
+
+Series that count from zero are there before the first event, or a rate would miss it. Reads keys
+`linewatch:*` and `rq:*`, and writes none.
 """
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,17 +22,15 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     InfoMetricFamily,
 )
-from redis.exceptions import RedisError
-from rq import Queue, Worker
+from rq import Queue, Worker, cron_scheduler_registry
 from rq.serializers import JSONSerializer
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from db.errors import DbError
-from db.tables import Line, ModelVersion, Retraining
+from db.tables import Line, ModelVersion, Retraining, RetrainingState, Verdict
 from ingest.doorbell import SCORE_QUEUE
 from ingest.stream import FrameStream, known_lines
+from workers.plant_part import PATIENCE_S, PlantPart
 from workers.retraining.scheduling import RETRAIN_QUEUE
 from workers.tallies import BATCH_BUCKETS, BEYOND, LATENCY_BUCKETS_MS
 
@@ -51,22 +54,23 @@ class PlantCollector:
     def __init__(self, redis: Redis, engine: Engine) -> None:
         self._redis = redis
         self._engine = engine
+        self._parts = (
+            PlantPart("redis", self._of_redis),
+            PlantPart("database", self._of_database),
+        )
 
     def collect(self) -> Iterator[Metric]:
         """Read both servers; what cannot be read is left out, and said in `linewatch_up`."""
         up = GaugeMetricFamily(
             "linewatch_up", "1 if this part of the plant could be read", labels=["part"]
         )
-        for part, read in (("redis", self._of_redis), ("database", self._of_database)):
-            try:
-                metrics = list(read())
-            except (RedisError, DbError, SQLAlchemyError) as exc:
-                log.warning("metrics.not_read", part=part, error=str(exc).splitlines()[0])
-                metrics = []
-                up.add_metric([part], 0)
-            else:
-                up.add_metric([part], 1)
-            yield from metrics
+        deadline = time.monotonic() + PATIENCE_S
+        for part in self._parts:
+            part.begin()
+        for part in self._parts:
+            metrics = part.metrics(deadline)
+            up.add_metric([part.name], metrics is not None)
+            yield from metrics or ()
         yield up
 
     def _of_redis(self) -> Iterator[Metric]:
@@ -76,6 +80,7 @@ class PlantCollector:
         tallies = {name: stream.tallies() for name, stream in streams.items()}
         yield from _of_tallies(tallies)
         yield self._workers()
+        yield self._schedulers()
         yield self._queues()
 
     def _workers(self) -> Metric:
@@ -93,6 +98,15 @@ class PlantCollector:
                     counts[name] += 1
         for name, count in counts.items():
             family.add_metric([name], count)
+        return family
+
+    def _schedulers(self) -> Metric:
+        since = time.time() - GONE_AFTER_S
+        count = self._redis.zcount(cron_scheduler_registry.get_registry_key(), since, "+inf")
+        family = GaugeMetricFamily(
+            "linewatch_schedulers", "Schedulers that gave a sign of life lately"
+        )
+        family.add_metric([], count)
         return family
 
     def _queues(self) -> Metric:
@@ -154,7 +168,8 @@ def _of_tallies(tallies: dict[str, dict[str, int]]) -> Iterator[Metric]:
     batches = HistogramMetricFamily(
         "linewatch_batch_frames", "Frames scored in one go", labels=["line"]
     )
-    for line, found in tallies.items():
+    for line, counted in tallies.items():
+        found = dict.fromkeys([f"verdict:{verdict}" for verdict in Verdict], 0) | counted
         for name, count in found.items():
             kind, _, value = name.partition(":")
             if kind == "verdict":
@@ -207,8 +222,10 @@ def _retrainings(session: Session) -> Metric:
         .join(Line, Retraining.line_id == Line.id)
         .group_by(Line.name, Retraining.state)
     )
-    for name, state, count in session.execute(query):
-        family.add_metric([name, state], count)
+    counts = {(name, state): count for name, state, count in session.execute(query)}
+    for name in session.scalars(select(Line.name)):
+        for state in RetrainingState:
+            family.add_metric([name, state], counts.get((name, state), 0))
     return family
 
 

@@ -44,7 +44,8 @@ def tallies_of(
     for latency in latencies_ms:
         found[f"latency:{bucket(LATENCY_BUCKETS_MS, latency)}"] += 1
     if latencies_ms:
-        found["latency_ms"] = round(sum(latencies_ms))
+        # A camera host's clock may be ahead: a sum that falls would look like a restart.
+        found["latency_ms"] = max(0, round(sum(latencies_ms)))
     return dict(found)
 
 

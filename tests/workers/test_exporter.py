@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 import urllib.request
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -10,22 +11,32 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
+from rq import cron_scheduler_registry
 from sqlalchemy import create_engine
 
+from db.tables import RetrainingState, Verdict
+from ingest.connection import connect
 from ingest.frame import Frame
 from ingest.stream import FrameStream, FullPolicy, StreamLimits
+from workers import plant_part
 from workers.drain import Drain
 from workers.exporter import PlantCollector, serve
+from workers.plant_part import PlantPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from prometheus_client import Metric
 
     from workers.context import WorkerContext
 
 
 @pytest.fixture
-def scrape(context: WorkerContext) -> Iterator[Callable[[], dict[tuple[str, ...], float]]]:
+def scrape(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], dict[tuple[str, ...], float]]]:
     """Every sample of an exporter that runs, by name and its labels' values, sorted."""
+    monkeypatch.setattr(plant_part, "FRESH_S", 0.0)
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -95,3 +106,73 @@ def test_what_is_away_is_said_and_the_rest_still_told(context: WorkerContext) ->
             if sample.name == "linewatch_up"
         }
         assert found == wanted
+
+
+def test_a_server_that_does_not_answer_holds_no_scrape_up(context: WorkerContext) -> None:
+    with closing(socket.socket()) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()  # takes connections, and says nothing
+        silent = connect(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0", timeout_s=3.0)
+        collector = PlantCollector(silent, context.engine)
+        for _ in range(2):
+            began = time.monotonic()
+            names = {family.name: family for family in collector.collect()}
+            assert time.monotonic() - began < 1.0
+            up = {s.labels["part"]: s.value for s in names["linewatch_up"].samples}
+            assert up == {"redis": 0, "database": 1}
+            assert "linewatch_retrainings" in names
+
+
+def test_many_who_ask_at_once_are_one_load() -> None:
+    reads = []
+
+    def read() -> list[Metric]:
+        reads.append(1)
+        time.sleep(0.05)
+        return []
+
+    part = PlantPart("redis", read)
+    for _ in range(5):
+        part.begin()
+        assert part.metrics(time.monotonic() + 5) == []
+
+    assert len(reads) == 1
+
+
+def test_nonsense_in_redis_is_said_and_hides_nothing_else(context: WorkerContext) -> None:
+    stream = FrameStream(context.redis, "line-4")
+    stream.push(Frame.capture("line-4", "top", 0, b"x", "image/png"), FullPolicy.BLOCK)
+    context.redis.hset(stream.tallies_key, "verdict:PASS", "many")
+
+    collector = PlantCollector(context.redis, context.engine)
+    found = {family.name: family for family in collector.collect()}
+
+    assert {s.value for s in found["linewatch_up"].samples} == {0, 1}
+
+
+def test_counters_are_there_before_the_first_event(
+    context: WorkerContext,
+    activate_version: Callable[..., int],
+    scrape: Callable[[], dict[tuple[str, ...], float]],
+) -> None:
+    activate_version()
+    stream = FrameStream(context.redis, "line-4")
+    stream.push(Frame.capture("line-4", "top", 0, b"x", "image/png"), FullPolicy.BLOCK)
+
+    found = scrape()
+
+    for verdict in Verdict:
+        assert found["linewatch_verdicts_total", *sorted(["line-4", str(verdict)])] == 0
+    for state in RetrainingState:
+        assert found["linewatch_retrainings", *sorted(["line-4", str(state)])] == 0
+    assert found["linewatch_camera_dropped_frames_total", "line-4", "top"] == 0
+
+
+def test_schedulers_that_gave_a_sign_lately_are_counted(
+    context: WorkerContext, scrape: Callable[[], dict[tuple[str, ...], float]]
+) -> None:
+    at = time.time()
+    signs = {"running": at, "killed": at - 600}
+    context.redis.zadd(cron_scheduler_registry.get_registry_key(), signs)
+
+    assert scrape()["linewatch_schedulers",] == 1
