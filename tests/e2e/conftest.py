@@ -73,8 +73,10 @@ class Plant:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     sent: list[UUID] = field(default_factory=list)
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self, seconds: float = 0.005) -> subprocess.Popen[bytes]:
+        """Start one that takes so long for a picture."""
         arguments = {
+            "seconds": seconds,
             "redis_url": self.redis_url,
             "database_url": self.database_url,
             "store_url": str(self.home / "store"),

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 
 class SlowBrightness:
-    """Takes 5 ms an image."""
+    """Takes 5 ms an image, or what it is told."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
 
     def score(self, images: Sequence[NDArray[np.uint8]]) -> Scores:
-        time.sleep(0.005 * len(images))
+        time.sleep(self._seconds * len(images))
         means = np.array([image.mean() / 255 for image in images], dtype=np.float32)
         return Scores(image_scores=means, patch_scores=np.repeat(means, 64).reshape(-1, 8, 8))
 
@@ -32,7 +35,8 @@ class SlowBrightness:
 def main() -> None:
     arguments = json.loads(sys.argv[1])
     config = ScoringConfig(**arguments.pop("config"))
-    scorer = ModelScorer(SlowBrightness(), max_pixels=config.max_image_pixels)
+    detector = SlowBrightness(arguments.pop("seconds", 0.005))
+    scorer = ModelScorer(detector, max_pixels=config.max_image_pixels)
     run_worker(**arguments, config=config, load=lambda _: scorer)
 
 
