@@ -14,7 +14,7 @@ from ingest.sources.opening import open_source
 from ingest.stream import FrameStream, StreamLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from redis import Redis
 
@@ -41,10 +41,17 @@ def open_cameras(
     ]
 
 
-def run_cameras(cameras: Sequence[Camera], stop: Event) -> dict[str, CameraReport]:
+def run_cameras(
+    cameras: Sequence[Camera], stop: Event, turned: Callable[[], None] = lambda: None
+) -> dict[str, CameraReport]:
     """Run all cameras until their sources end or `stop` is set; by `line/camera`, what they did.
 
     A camera that fails has its `error` in its report, and does not stop the others.
+
+    Args:
+        cameras: as `open_cameras` made them.
+        stop: ends them.
+        turned: called several times a second by the thread that waits for them.
     """
     check_names([camera.config.name for camera in cameras])
     threads = [
@@ -56,6 +63,7 @@ def run_cameras(cameras: Sequence[Camera], stop: Event) -> dict[str, CameraRepor
         for thread in threads:
             while thread.is_alive():
                 thread.join(JOIN_TIMEOUT_S)
+                turned()
     finally:
         # Reached early by KeyboardInterrupt: the cameras finish what they have in hand.
         stop.set()

@@ -16,6 +16,7 @@ INTERRUPTED_EXIT = 130
 COMMANDS = {
     "demo": ("demo", "Run everything here on real images: train, inspect, dashboard."),
     "doctor": ("check", "Check the installation and the services, and say what to do."),
+    "health": ("health", "Say whether the processes of this host live and are ready."),
     "settings": ("check", "Show every setting, its value and where it was set."),
     "train": ("training", "Train a model on the good images of a data set."),
     "evaluate": ("training", "Measure a trained model on the test images of a data set."),
@@ -100,7 +101,12 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _fail(message: str) -> int:
-    click.echo(f"linewatch: {' '.join(message.split())}", err=True)
+    text = " ".join(message.split())
+    logs = sys.modules.get("linewatch.logs")
+    if logs is not None and logs.is_json():
+        logs.log_failure(text)
+    else:
+        click.echo(f"linewatch: {text}", err=True)
     return USAGE_EXIT
 
 

@@ -15,11 +15,24 @@ HIDDEN = "****"
 #: scheme://user:password@ - up to the last '@', as people forget to escape '@' and '/'.
 _USER_PART = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^:@/?#]*):.*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?P<name>[?&;](?:password|secret|token|key)=)[^&;#]*", re.IGNORECASE)
+#: The same in running text, where an address ends at the next space; and as libpq writes them.
+_USER_PART_IN_TEXT = re.compile(_USER_PART.pattern.replace(".*@", r"\S*@"), re.IGNORECASE)
+_PARAMETER_IN_TEXT = re.compile(_PARAMETER.pattern.replace("[^&;#]", r"[^&;#\s]"), re.IGNORECASE)
+_WORD = re.compile(r"(?P<name>\bpassword=)[^\s&;#]+", re.IGNORECASE)
 
 
 def without_password(url: str) -> str:
     """`url` with a password between user and host, or in a parameter, replaced by asterisks."""
     return _PARAMETER.sub(rf"\g<name>{HIDDEN}", _USER_PART.sub(rf"\g<head>:{HIDDEN}@", url))
+
+
+def without_passwords(text: str) -> str:
+    """`text` with the passwords in all of its addresses replaced by asterisks."""
+    if "://" not in text and "password=" not in text.lower():
+        return text  # nearly always
+    text = _USER_PART_IN_TEXT.sub(rf"\g<head>:{HIDDEN}@", text)
+    text = _WORD.sub(rf"\g<name>{HIDDEN}", text)
+    return _PARAMETER_IN_TEXT.sub(rf"\g<name>{HIDDEN}", text)
 
 
 def with_password(url: str, password: str | None) -> str:

@@ -16,11 +16,13 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING
 
-import click
+import structlog
 
 from linewatch.connect import checked_engine, connect_redis, database_url, redis_url, store_url
 from linewatch.errors import PortInUse, SettingsError
+from linewatch.life_sign import life_sign
 from linewatch.loading import Origin
+from linewatch.logs import take_over_streamlit
 from linewatch.settings import ENV_PREFIX
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from workers.config import ScoringConfig
     from workers.retention import RetentionConfig
     from workers.retraining.config import TrainingConfig
+
+log = structlog.get_logger()
 
 
 def run_ingest(settings: Settings) -> None:
@@ -58,7 +62,8 @@ def run_ingest(settings: Settings) -> None:
         alone = len(settings.cameras) == 1
         configs = [camera_config(camera, alone=alone) for camera in settings.cameras]
         cameras = open_cameras(configs, redis, limits)
-        reports = run_cameras(cameras, stop)
+        with life_sign(settings.home, "ingest") as sign:
+            reports = run_cameras(cameras, stop, sign.turn)
     except ValueError as exc:
         raise SettingsError(f"[[cameras]]: {exc}") from exc
     finally:
@@ -103,9 +108,13 @@ def run_workers(loaded: Loaded) -> None:
     from workers.pool import run_pool
 
     os.environ.update(handed_down(loaded))
-    run_pool(
-        own_command("worker"), settings.worker_processes, hang_limit_s=settings.worker_hang_limit_s
-    )
+    with life_sign(settings.home, "worker") as sign:
+        run_pool(
+            own_command("worker"),
+            settings.worker_processes,
+            hang_limit_s=settings.worker_hang_limit_s,
+            turned=sign.turn,
+        )
 
 
 def run_worker_process(settings: Settings, heartbeat: Path) -> None:
@@ -167,12 +176,32 @@ def run_trainers(loaded: Loaded) -> None:
     connect_redis(settings).close()
     checked_engine(settings).dispose()
     _check_models_dir(settings.models_dir)
-    run_trainer(
-        redis_url=redis_url(settings),
-        database_url=database_url(settings),
-        horse_command=own_command("trainer", "--child"),
-        horse_environment=handed_down(loaded),
-    )
+    with life_sign(settings.home, "trainer") as sign:
+        run_trainer(
+            redis_url=redis_url(settings),
+            database_url=database_url(settings),
+            horse_command=own_command("trainer", "--child"),
+            horse_environment=handed_down(loaded),
+            turned=sign.turn,
+        )
+
+
+def run_schedule(settings: Settings) -> None:
+    """Run the scheduled jobs until SIGTERM or Ctrl-C.
+
+    Raises:
+        redis.exceptions.ConnectionError: if Redis is not there at the start.
+    """
+    from workers.schedule import run_scheduler
+
+    connect_redis(settings).close()
+    with life_sign(settings.home, "scheduler") as sign:
+        run_scheduler(
+            redis_url=redis_url(settings),
+            sweep_interval_s=settings.sweep_interval_s,
+            retrain_interval_s=settings.retrain_interval_s,
+            turned=sign.turn,
+        )
 
 
 def run_training_process(settings: Settings) -> None:
@@ -238,20 +267,16 @@ def run_metrics(settings: Settings) -> None:
     Raises:
         PortInUse: if another program listens on its port.
     """
-    from redis import Redis
-
     from db.engine import make_engine
+    from ingest.connection import connect
     from workers.exporter import serve
 
     check_port(settings.metrics_host, settings.metrics_port, "metrics")
-    redis = Redis.from_url(redis_url(settings), socket_timeout=5, socket_connect_timeout=5)
+    redis = connect(redis_url(settings))
     engine = make_engine(database_url(settings))
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     end = serve(redis, engine, settings.metrics_host, settings.metrics_port)
-    click.echo(
-        f"metrics are at http://{settings.metrics_host}:{settings.metrics_port}/metrics", err=True
-    )
     try:
         stop.wait()
     finally:
@@ -273,8 +298,9 @@ def run_dashboard(settings: Settings) -> None:
     check_port(settings.dashboard_host, settings.dashboard_port)
     checked_engine(settings).dispose()
     address = f"http://{settings.dashboard_host}:{settings.dashboard_port}"
-    click.echo(f"the dashboard is at {address}", err=True)
+    log.info("dashboard.served", address=address)
     os.environ.update(dashboard_variables(settings))
+    take_over_streamlit()
     _, _, _, *arguments = dashboard_command(
         settings.dashboard_host, settings.dashboard_port, local_only=settings.login == "open"
     )
@@ -314,6 +340,7 @@ def dashboard_command(host: str, port: int, *, local_only: bool = False) -> list
         "--server.enableCORS", "true",
         "--server.fileWatcherType", "none",
         "--browser.gatherUsageStats", "false",
+        "--logger.hideWelcomeMessage", "true",
         *(word for name in names for word in ("--server.allowedHosts", name)),
     ]  # fmt: skip
 

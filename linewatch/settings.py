@@ -310,6 +310,12 @@ class Settings(BaseSettings):
         """Read nothing by ourselves: `linewatch.loading` merges the sources and notes origins."""
         return (init_settings,)
 
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """Those that must not be shown anywhere."""
+        given = (self.redis_password, self.database_password)
+        return tuple(secret.get_secret_value() for secret in given if secret is not None)
+
     def __repr_args__(self) -> Any:
         """The fields, passwords hidden."""
         return [(name, shown(name, value)) for name, value in super().__repr_args__()]

@@ -140,6 +140,8 @@ def _work_once(context: WorkerContext, redis: Redis) -> bool:
         worker = ScoringWorker(SCORE_QUEUE, redis, f"{context.name}-{uuid4().hex[:4]}")
         context.should_stop = lambda: worker.stop_asked
         log.info("worker.started", name=context.name)
+        if context.heartbeat is not None:
+            context.heartbeat.rest()
         worker.work(logging_level="WARNING")
     except RedisError as exc:
         log.warning("worker.lost_redis", error=str(exc))

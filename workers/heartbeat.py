@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AT = struct.Struct("d")
-_AT_REST = 0.0
+#: In place of a time: no work; or not even ready for any.
+_AT_REST, _STARTING = 0.0, -1.0
 
 
 class Heartbeat:
@@ -34,13 +35,23 @@ class Heartbeat:
         """Say that there is no work: silence means nothing until the next beat."""
         _AT.pack_into(self._memory, 0, _AT_REST)
 
+    def start(self) -> None:
+        """Say that a process starts: silence means nothing, and it cannot take work yet."""
+        _AT.pack_into(self._memory, 0, _STARTING)
+
     def silent_s(self) -> float:
         """Seconds since the last beat; 0 at rest."""
         (at,) = _AT.unpack_from(self._memory)
-        return 0.0 if at == _AT_REST else time.monotonic() - at
+        return 0.0 if at in (_AT_REST, _STARTING) else time.monotonic() - at
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process is past its start."""
+        (at,) = _AT.unpack_from(self._memory)
+        return bool(at != _STARTING)
 
 
 def make_file(file: Path) -> Heartbeat:
-    """Make the file of a heartbeat that is at rest."""
-    file.write_bytes(_AT.pack(_AT_REST))
+    """Make the file of a heartbeat of a process that starts."""
+    file.write_bytes(_AT.pack(_STARTING))
     return Heartbeat(file)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.exc import OperationalError
+from structlog.contextvars import bound_contextvars
 
 from db.errors import DatabaseUnavailable, StoreError
 from ingest.doorbell import DRAIN_JOB
@@ -39,10 +40,11 @@ def score_line(line: str) -> int:
     if not isinstance(line, str):
         raise TypeError(f"line must be a name, got {type(line).__name__}")
     drain = Drain(current(), check_name("line", line))
-    try:
-        drain.run()
-    except EXPECTED as exc:
-        log.error("line.not_scored", line=line, error=str(exc))
+    with bound_contextvars(line=line):
+        try:
+            drain.run()
+        except EXPECTED as exc:
+            log.error("line.not_scored", error=str(exc))
     return drain.frames
 
 

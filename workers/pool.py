@@ -20,7 +20,7 @@ import structlog
 from workers.heartbeat import Heartbeat, make_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 log = structlog.get_logger()
 
@@ -44,6 +44,15 @@ class _Slot:
     failures: int = 0
     restart_at: float | None = None
 
+    @property
+    def can_work(self) -> bool:
+        """Whether its process runs and is past its start."""
+        return self.restart_at is None and self.heartbeat.is_ready
+
+
+def _nobody_asks(_: bool) -> None:
+    """Take note of nothing."""
+
 
 def run_pool(
     command: Sequence[str],
@@ -52,6 +61,7 @@ def run_pool(
     stop: threading.Event | None = None,
     grace_s: float = 30.0,
     hang_limit_s: float = 60.0,
+    turned: Callable[[bool], None] = _nobody_asks,
 ) -> None:
     """Keep `processes` copies of `command` running until SIGTERM, SIGINT or `stop`.
 
@@ -60,6 +70,7 @@ def run_pool(
         stop: set it to end the pool from another thread; then no signal handlers are installed.
         grace_s: time a process has to finish its batch before it is killed.
         hang_limit_s: a process at work whose heart has not beaten for so long is killed.
+        turned: called with every look at the processes; says whether any can take work.
     """
     if stop is None:
         stop = threading.Event()
@@ -71,6 +82,7 @@ def run_pool(
             while not stop.wait(0.2):
                 for slot in slots:
                     _tend(slot, hang_limit_s)
+                turned(any(slot.can_work for slot in slots))
         finally:
             _end([slot.process for slot in slots], grace_s)
 
@@ -89,7 +101,7 @@ def _tend(slot: _Slot, hang_limit_s: float) -> None:
     now = time.monotonic()
     if slot.restart_at is not None:
         if now >= slot.restart_at:
-            slot.heartbeat.rest()
+            slot.heartbeat.start()
             slot.process, slot.started_at, slot.restart_at = _start(slot.command), now, None
         return
     if slot.process.poll() is None:

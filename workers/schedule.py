@@ -21,6 +21,8 @@ from ingest.doorbell import SCORE_QUEUE
 from workers.jobs import RETAIN_JOB, SCHEDULE_RETRAININGS_JOB, SWEEP_JOB
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rq.job import Job
 
 log = structlog.get_logger()
@@ -55,6 +57,7 @@ class Schedule(CronScheduler):
     """Our schedule; remembers that it was asked to stop."""
 
     stop_asked = False
+    turned: Callable[[], None] = staticmethod(lambda: None)
 
     def add(self, function: str, *, every_s: int, queue: str = SCORE_QUEUE) -> None:
         """Run `function` on `queue` every `every_s` seconds."""
@@ -76,18 +79,32 @@ class Schedule(CronScheduler):
 
     def calculate_sleep_interval(self) -> float:
         """Seconds to sleep, never longer than the shortest interval, whatever the clock says."""
+        self.turned()
         intervals = [job.interval or MAX_SLEEP_S for job in self._cron_jobs]
         return min(super().calculate_sleep_interval(), *intervals)
 
 
 def run_scheduler(
-    *, redis_url: str, sweep_interval_s: int = 5, retrain_interval_s: int = 30
+    *,
+    redis_url: str,
+    sweep_interval_s: int = 5,
+    retrain_interval_s: int = 30,
+    turned: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run the schedule until SIGTERM or SIGINT; a lost Redis is waited for."""
+    """Run the schedule until SIGTERM or SIGINT; a lost Redis is waited for.
+
+    Args:
+        redis_url: where jobs are enqueued.
+        sweep_interval_s: between two looks for waiting lines.
+        retrain_interval_s: between two looks for due retrainings.
+        turned: called with every turn of the loop, also while Redis is away.
+    """
     redis = Redis.from_url(redis_url)
     try:
         while True:
+            turned()
             schedule = Schedule(redis, logging_level="WARNING")
+            schedule.turned = turned
             schedule.add(SWEEP_JOB, every_s=sweep_interval_s)
             schedule.add(SCHEDULE_RETRAININGS_JOB, every_s=retrain_interval_s)
             schedule.add(RETAIN_JOB, every_s=RETAIN_INTERVAL_S)

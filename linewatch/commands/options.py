@@ -73,7 +73,12 @@ def with_settings(
             level = loaded.settings.log_level
             if quiet and loaded.origins["log_level"] is Origin.DEFAULT:
                 level = "warning"
-            configure_logging(loaded.settings.log_format, level)
+            configure_logging(
+                loaded.settings.log_format,
+                level,
+                process=click.get_current_context().command_path.removeprefix("linewatch "),
+                secrets=loaded.settings.passwords,
+            )
             return command(*args, loaded=loaded, **values)
 
         decorated: Callable[..., Any] = wrapper

@@ -60,16 +60,9 @@ def trainer(loaded: Loaded, child: bool) -> None:
 @with_settings(sweep_interval_s="--sweep-interval-s")
 def scheduler(loaded: Loaded) -> None:
     """Run the scheduled jobs: run one per plant."""
-    from linewatch.connect import connect_redis, redis_url
-    from workers.schedule import run_scheduler
+    from linewatch.services import run_schedule
 
-    settings = loaded.settings
-    connect_redis(settings).close()
-    run_scheduler(
-        redis_url=redis_url(settings),
-        sweep_interval_s=settings.sweep_interval_s,
-        retrain_interval_s=settings.retrain_interval_s,
-    )
+    run_schedule(loaded.settings)
 
 
 @click.command()

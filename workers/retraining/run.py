@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
 from db import retrainings
 from db.errors import DbError
@@ -57,7 +58,12 @@ def run_retraining(
             log.info("retraining.not_waiting", id=retraining_id)
             return None
         task = read_task(session, begun.id)
-    log.info("retraining.started", id=task.id, line=task.line_name, detector=task.detector)
+    with bound_contextvars(line=task.line_name):
+        return _run_task(context, config, task)
+
+
+def _run_task(context: WorkerContext, config: TrainingConfig, task: Task) -> RetrainingState | None:
+    log.info("retraining.started", id=task.id, detector=task.detector)
     try:
         with Reporter(context.engine, task.id, every_s=config.heartbeat_s) as reporter:
             _Run(context, config, task, reporter).run()
@@ -73,7 +79,7 @@ def run_retraining(
         log.exception("retraining.failed", id=task.id)
         text = f"{type(exc).__name__}: {_one_line(exc)}; the trainer's log has the trace"
         return _end(context, task, RetrainingState.FAILED, text)
-    log.info("retraining.done", id=task.id, line=task.line_name)
+    log.info("retraining.done", id=task.id)
     return RetrainingState.DONE
 
 

@@ -39,7 +39,7 @@ from workers.retraining.scheduling import RETRAIN_JOB, RETRAIN_QUEUE
 from workers.rq_worker import MAINTENANCE_INTERVAL_S, WORKER_TTL_S, AllowListedJob
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
 
     from rq import Queue
@@ -82,6 +82,12 @@ class TrainingWorker(SpawnWorker):
         self.horse_command: Sequence[str] = ()
         self.horse_environment: Mapping[str, str] = {}
         self.engine: Engine | None = None
+        self.turned: Callable[[], None] = lambda: None
+
+    def heartbeat(self, *arguments: Any, **more: Any) -> None:
+        """RQ calls it with every turn, whether it waits, trains, or tries to reach Redis."""
+        self.turned()
+        super().heartbeat(*arguments, **more)
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the child; see the module's docstring."""
@@ -149,6 +155,7 @@ def run_trainer(
     horse_command: Sequence[str],
     horse_environment: Mapping[str, str] | None = None,
     burst: bool = False,
+    turned: Callable[[], None] = lambda: None,
 ) -> None:
     """Do retrainings, one after the other, until SIGTERM or SIGINT; a lost Redis is waited for.
 
@@ -156,14 +163,16 @@ def run_trainer(
         horse_command: the absolute command line of a process that calls `run_horse`.
         horse_environment: variables it gets besides this process's.
         burst: end when no job waits.
+        turned: called with every turn of the loop, also while a training runs or Redis is away.
     """
     redis = Redis.from_url(redis_url)
     engine = make_engine(database_url)
     name = f"trainer-{socket.gethostname()}-{os.getpid()}"
     try:
         while True:
+            turned()
             worker = TrainingWorker([RETRAIN_QUEUE], f"{name}-{uuid4().hex[:4]}", redis)
-            worker.engine = engine
+            worker.engine, worker.turned = engine, turned
             worker.horse_command = horse_command
             worker.horse_environment = dict(horse_environment or {})
             if _work_once(worker, burst=burst) or burst:
