@@ -49,6 +49,8 @@ CONFIG = ScoringConfig(
     commit_patience_s=2.0,
     max_image_pixels=1_000_000,
 )
+#: The tests push by themselves, and do not push again what a killed server had not written yet.
+APPENDFSYNC = "always"
 RUN_SCHEDULER = """
 import sys
 from workers.schedule import run_scheduler
@@ -140,7 +142,7 @@ class Plant:
         process.wait(10)
 
     def start_redis(self) -> None:
-        embedded.start(self.home)
+        embedded.start(self.home, appendfsync=APPENDFSYNC)
 
 
 def register_line(engine: Engine) -> None:
@@ -169,7 +171,7 @@ def make_plant(tmp_path: Path) -> Iterator[Callable[[str], Plant]]:
 
     def make(database_url: str) -> Plant:
         (tmp_path / "store").mkdir()
-        server, _ = embedded.start(tmp_path)
+        server, _ = embedded.start(tmp_path, appendfsync=APPENDFSYNC)
         migrate.upgrade(database_url)
         engine = make_engine(database_url)
         register_line(engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -201,7 +202,9 @@ def test_swaps_under_load_lose_no_frame_and_keep_each_batch_to_one_version(
             engine=context.engine,
             store=context.store,
             models=models,
-            config=context.config,
+            # A test that stalls must not look like a worker that died: its frames would be judged
+            # by the other's version, too.
+            config=dataclasses.replace(context.config, visibility_timeout_s=60.0),
         )
         while not done.is_set():
             Drain(own, "line-4").run()
