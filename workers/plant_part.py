@@ -35,6 +35,7 @@ class PlantPart:
         self._reading: threading.Thread | None = None
         self._metrics: Sequence[Metric] | None = None
         self._read_at = float("-inf")
+        self._is_away = False
 
     def begin(self) -> None:
         """Read in the background, unless an answer is fresh or on its way."""
@@ -52,7 +53,7 @@ class PlantPart:
         if reading is not None:
             reading.join(max(0.0, deadline - time.monotonic()))
             if reading.is_alive():
-                log.warning("metrics.not_read", part=self.name, error="it does not answer")
+                self._note_away("it does not answer")
                 return None
         return self._metrics
 
@@ -60,7 +61,16 @@ class PlantPart:
         try:
             self._metrics = list(self._read())
         except Exception as exc:  # noqa: BLE001 - whatever it is, the other parts are still told
-            reason = (str(exc).splitlines() or [""])[0]
-            log.warning("metrics.not_read", part=self.name, error=f"{type(exc).__name__}: {reason}")
+            self._note_away(f"{type(exc).__name__}: {(str(exc).splitlines() or [''])[0]}")
             self._metrics = None
+        else:
+            if self._is_away:
+                log.info("metrics.read_again", part=self.name)
+            self._is_away = False
         self._read_at = time.monotonic()
+
+    def _note_away(self, reason: str) -> None:
+        """Say it once: scrapes come every few seconds."""
+        if not self._is_away:
+            log.warning("metrics.not_read", part=self.name, error=reason)
+        self._is_away = True

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 from rq import cron_scheduler_registry
 from sqlalchemy import create_engine
+from structlog.testing import capture_logs
 
 from db.tables import RetrainingState, Verdict
 from ingest.connection import connect
@@ -137,6 +138,28 @@ def test_many_who_ask_at_once_are_one_load() -> None:
         assert part.metrics(time.monotonic() + 5) == []
 
     assert len(reads) == 1
+
+
+def test_an_outage_is_logged_at_its_begin_and_its_end_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plant_part, "FRESH_S", 0.0)
+    answers: Iterator[list[Metric] | None] = iter([[], None, None, [], []])
+
+    def read() -> list[Metric]:
+        answer = next(answers)
+        if answer is None:
+            raise ConnectionError("nobody listens")
+        return answer
+
+    part = PlantPart("redis", read)
+    with capture_logs() as logs:
+        for _ in range(5):
+            part.begin()
+            part.metrics(time.monotonic() + 5)
+
+    assert [one["event"] for one in logs] == ["metrics.not_read", "metrics.read_again"]
+    assert logs[0]["error"] == "ConnectionError: nobody listens"
 
 
 def test_nonsense_in_redis_is_said_and_hides_nothing_else(context: WorkerContext) -> None:
