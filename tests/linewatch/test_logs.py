@@ -6,15 +6,21 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rq import Queue
+from rq.serializers import JSONSerializer
 
+from ingest.doorbell import SCORE_QUEUE
 from tests.dashboard.serving import free_port, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from redis import Redis
 
     from tests.linewatch.conftest import Outcome
 
@@ -122,6 +128,34 @@ def test_an_expected_error_is_a_line_like_all_others_where_machines_read(
     assert event["event"] == "command.failed"
     assert "no camera is configured" in event["reason"]
     assert event["process"] == "ingest"
+
+
+@pytest.mark.slow
+def test_a_worker_writes_nothing_else_not_even_of_a_planted_job(
+    tmp_path: Path, redis_url: str, redis_client: Redis
+) -> None:
+    command = [sys.executable, "-m", "linewatch"]
+    where = ["--home", str(tmp_path), "--redis-url", redis_url, "--log-format", "json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*command, "db", "upgrade", *where], env=environment, check=True)
+    queue = Queue(SCORE_QUEUE, connection=redis_client, serializer=JSONSerializer)
+    job = queue.enqueue("os.system", "true")
+    with subprocess.Popen(
+        [*command, "worker", "--processes", "1", *where],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as worker:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while job.get_status() != "failed" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        worker.terminate()
+        said, _ = worker.communicate(timeout=30)
+
+    events = [json.loads(line) for line in said.splitlines()]
+    assert worker.returncode == 0
+    assert events[0]["event"] == "worker.started"
+    assert {event["process"] for event in events} == {"worker"}
+    assert any("JobNotAllowedError" in str(event) for event in events)
+    assert all(event["logger"] and event["level"] and event["timestamp"] for event in events)
 
 
 @pytest.mark.slow
