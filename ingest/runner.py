@@ -42,7 +42,7 @@ def open_cameras(
 
 
 def run_cameras(
-    cameras: Sequence[Camera], stop: Event, turned: Callable[[], None] = lambda: None
+    cameras: Sequence[Camera], stop: Event, turned: Callable[[bool], None] = lambda _: None
 ) -> dict[str, CameraReport]:
     """Run all cameras until their sources end or `stop` is set; by `line/camera`, what they did.
 
@@ -51,7 +51,7 @@ def run_cameras(
     Args:
         cameras: as `open_cameras` made them.
         stop: ends them.
-        turned: called several times a second by the thread that waits for them.
+        turned: called several times a second; says whether no camera has failed so far.
     """
     check_names([camera.config.name for camera in cameras])
     threads = [
@@ -63,7 +63,7 @@ def run_cameras(
         for thread in threads:
             while thread.is_alive():
                 thread.join(JOIN_TIMEOUT_S)
-                turned()
+                turned(all(camera.report.error is None for camera in cameras))
     finally:
         # Reached early by KeyboardInterrupt: the cameras finish what they have in hand.
         stop.set()

@@ -7,7 +7,7 @@ cannot leave the counts wrong.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from importlib.resources import files
 from itertools import chain
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from redis.exceptions import ResponseError
 
 from ingest.errors import FrameTooLarge
-from ingest.frame import Frame, check_name, to_fields
+from ingest.frame import NAME, Frame, check_name, to_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,6 +96,9 @@ class CameraCounts:
     uninspected: int = 0
 
 
+CAMERA_COUNTS = frozenset(field.name for field in fields(CameraCounts))
+
+
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
     """How a line's stream stands."""
@@ -108,9 +111,18 @@ class StreamStatus:
     cameras: dict[str, CameraCounts]
 
 
+def _number(value: bytes) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        return 0
+
+
 def known_lines(redis: Redis) -> list[str]:
-    """Every line that ever pushed a frame to this Redis."""
-    return sorted(name.decode() for name in cast("set[bytes]", redis.smembers(LINES_KEY)))
+    """Every line that ever pushed a frame to this Redis; what cannot name one is left out."""
+    found = cast("set[bytes]", redis.smembers(LINES_KEY))
+    names = (name.decode(errors="replace") for name in found)
+    return sorted(name for name in names if NAME.fullmatch(name))
 
 
 class FrameStream:
@@ -312,19 +324,22 @@ class FrameStream:
     # What anyone may ask
 
     def status(self) -> StreamStatus:
-        """How many entries wait or are in work, and each camera's counts."""
+        """How many entries wait or are in work, and each camera's counts.
+
+        Camera hosts may write these counts themselves: what is none is left out.
+        """
         length = self._redis.xlen(self.frames_key)
         pending = self._pending() if length else 0
         state = cast("dict[bytes, bytes]", self._redis.hgetall(self.state_key))
         counts: dict[str, dict[str, int]] = {}
         for key, value in state.items():
-            kind, _, camera = key.decode().partition(":")
-            if camera:
-                counts.setdefault(camera, {})[kind] = int(value)
+            kind, _, camera = key.decode(errors="replace").partition(":")
+            if kind in CAMERA_COUNTS and NAME.fullmatch(camera):
+                counts.setdefault(camera, {})[kind] = _number(value)
         return StreamStatus(
             waiting=max(length - pending, 0),
             pending=pending,
-            held_bytes=int(state.get(b"bytes", 0)) if length else 0,
+            held_bytes=_number(state.get(b"bytes", b"")) if length else 0,
             cameras={camera: CameraCounts(**c) for camera, c in counts.items()},
         )
 

@@ -56,7 +56,7 @@ def _judge(sign: Seen, *, ready: bool) -> Health:
     if not sign.live:
         silence = f"no sign for {sign.silent_s:.0f} s, {LIMITS_S[sign.process]} are the limit"
         return Health(False, f"{name}: hangs: {silence}")
-    return Health(sign.ready or not ready, f"{name}: {'ready' if sign.ready else 'starting'}")
+    return Health(sign.ready or not ready, f"{name}: {'ready' if sign.ready else 'not ready'}")
 
 
 def health_of_server(process: str, host: str, port: int) -> Health:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -46,6 +47,8 @@ log = structlog.get_logger()
 QUEUES = (SCORE_QUEUE, RETRAIN_QUEUE)
 #: A worker that gave no sign for so long counts as gone: RQ's heartbeats come every few seconds.
 GONE_AFTER_S = 120.0
+#: Lines, and cameras of a line, that are told of at most: whoever may push can name some.
+MOST = 1_000
 
 
 class PlantCollector:
@@ -74,7 +77,7 @@ class PlantCollector:
         yield up
 
     def _of_redis(self) -> Iterator[Metric]:
-        lines = known_lines(self._redis)
+        lines = known_lines(self._redis)[:MOST]
         streams = {name: FrameStream(self._redis, name) for name in lines}
         yield from _of_streams(streams)
         tallies = {name: stream.tallies() for name, stream in streams.items()}
@@ -149,7 +152,7 @@ def _of_streams(streams: dict[str, FrameStream]) -> Iterator[Metric]:
         gauges["pending"].add_metric([name], status.pending)
         gauges["bytes"].add_metric([name], status.held_bytes)
         gauges["oldest"].add_metric([name], stream.oldest_age_s())
-        for camera, counts in status.cameras.items():
+        for camera, counts in islice(status.cameras.items(), MOST):
             for kind, family in counters.items():
                 family.add_metric([name, camera], getattr(counts, kind))
     yield from gauges.values()

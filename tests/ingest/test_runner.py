@@ -60,8 +60,11 @@ def test_a_failing_camera_does_not_stop_the_others(
     ]
     cameras = open_cameras(configs, redis_client)
 
-    reports = run_cameras([*cameras, replay_camera(redis_client, "good", 20)], Event())
+    well: list[bool] = []
 
+    reports = run_cameras([*cameras, replay_camera(redis_client, "good", 20)], Event(), well.append)
+
+    assert well[-1] is False
     assert reports["l1/good"].sent == 20
     assert reports["l1/good"].error is None
     assert "no readable frame" in str(reports["l1/broken"].error)

@@ -16,7 +16,15 @@ from redis.exceptions import OutOfMemoryError
 
 from ingest.errors import FrameTooLarge
 from ingest.frame import from_fields
-from ingest.stream import CameraCounts, Entry, FrameStream, FullPolicy, StreamLimits, known_lines
+from ingest.stream import (
+    LINES_KEY,
+    CameraCounts,
+    Entry,
+    FrameStream,
+    FullPolicy,
+    StreamLimits,
+    known_lines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -622,3 +630,20 @@ def test_what_was_pushed_survives_a_killed_server(own_server: Any, make_frame: M
     assert held(client, stream) == (3, 30, 0)
     assert stream.push(frames[3], DROP).dropped == 0
     client.close()
+
+
+def test_what_a_camera_host_writes_in_place_of_counts_is_left_out(
+    redis_client: Redis, make_frame: MakeFrame
+) -> None:
+    stream = stream_of(redis_client)
+    stream.push(make_frame(), BLOCK)
+    nonsense = {"pushed:c9": "many", "evil:c1": 1, "dropped:no such name": 1, b"dropped:\xff": 1}
+    redis_client.hset(stream.state_key, mapping={**nonsense, "bytes": "heavy"})
+    redis_client.sadd(LINES_KEY, "no such name", b"\xff")
+
+    status = stream.status()
+
+    assert status.waiting == 1
+    assert status.held_bytes == 0
+    assert status.cameras == {"c1": CameraCounts(pushed=1), "c9": CameraCounts()}
+    assert known_lines(redis_client) == ["l1"]
