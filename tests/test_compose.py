@@ -71,6 +71,13 @@ def test_every_service_that_stays_says_whether_it_is_well(name: str) -> None:
     assert "healthcheck" in service or service["restart"] == "no"
 
 
+def test_our_services_health_is_that_of_their_own_process() -> None:
+    for service in OURS.values():
+        if "healthcheck" in service:
+            probe = service["healthcheck"]["test"]
+            assert probe[:4] == ["CMD", "linewatch", "health", service["command"][0]]
+
+
 def test_files_that_services_read_come_with_the_project() -> None:
     mounts = [v for s in COMPOSE["services"].values() for v in s.get("volumes", [])]
     ours = [mount.split(":")[0] for mount in mounts if mount.startswith("./config/")]

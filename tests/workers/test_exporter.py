@@ -17,12 +17,14 @@ from structlog.testing import capture_logs
 
 from db.tables import RetrainingState, Verdict
 from ingest.connection import connect
+from ingest.doorbell import SCORE_QUEUE
 from ingest.frame import Frame
 from ingest.stream import FrameStream, FullPolicy, StreamLimits
 from workers import plant_part
 from workers.drain import Drain
 from workers.exporter import PlantCollector, serve
 from workers.plant_part import PlantPart
+from workers.rq_worker import ScoringWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,6 +191,37 @@ def test_counters_are_there_before_the_first_event(
     for state in RetrainingState:
         assert found["linewatch_retrainings", *sorted(["line-4", str(state)])] == 0
     assert found["linewatch_camera_dropped_frames_total", "line-4", "top"] == 0
+
+
+def test_a_reader_may_do_no_more_than_read(
+    context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where workers were killed: RQ would take them off its list."""
+    monkeypatch.setattr(plant_part, "FRESH_S", 0.0)
+    alive = ScoringWorker(SCORE_QUEUE, context.redis, "alive")
+    alive.register_birth()
+    context.redis.sadd("rq:workers", "rq:worker:killed")
+    stream = FrameStream(context.redis, "line-4")
+    stream.push(Frame.capture("line-4", "top", 0, b"x", "image/png"), FullPolicy.BLOCK)
+    context.redis.execute_command(
+        "ACL", "SETUSER", "reader", "reset", "on", "nopass", "%R~linewatch:*", "%R~rq:*",
+        "+@read", "+@connection", "+time", "+info",
+    )  # fmt: skip
+    address = context.redis.connection_pool.connection_kwargs["path"]
+    reader = Redis(unix_socket_path=address, username="reader", password="any")
+    try:
+        found = {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in PlantCollector(reader, context.engine).collect()
+            for sample in family.samples
+        }
+    finally:
+        reader.close()
+        context.redis.execute_command("ACL", "DELUSER", "reader")
+
+    assert found["linewatch_up", "redis"] == 1
+    assert found["linewatch_workers", "score"] == 1
+    assert found["linewatch_stream_waiting_frames", "line-4"] == 1
 
 
 def test_schedulers_that_gave_a_sign_lately_are_counted(
