@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: RQ's default is ten minutes: too long for jobs whose worker died.
 MAINTENANCE_INTERVAL_S = 30
 WORKER_TTL_S = 60
+#: How long a worker without a job waits for Redis at most. A signal that comes just before it waits,
+#: or that the system gives to another thread, is heard only then; RQ's own is 45 s here.
+DEQUEUE_TIMEOUT_S = 5
 
 
 class AllowListedJob(Job):
@@ -64,6 +67,11 @@ class ScoringWorker(SimpleWorker):
             log_job_description=False,
         )
         self.stop_asked = False
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds to wait for a job before looking around."""
+        return DEQUEUE_TIMEOUT_S
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the batch in hand, then stop (SIGTERM, SIGINT)."""

@@ -36,7 +36,12 @@ from workers.context import WorkerContext, bind
 from workers.entry import model_loader
 from workers.errors import WorkerError
 from workers.retraining.scheduling import RETRAIN_JOB, RETRAIN_QUEUE
-from workers.rq_worker import MAINTENANCE_INTERVAL_S, WORKER_TTL_S, AllowListedJob
+from workers.rq_worker import (
+    DEQUEUE_TIMEOUT_S,
+    MAINTENANCE_INTERVAL_S,
+    WORKER_TTL_S,
+    AllowListedJob,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,6 +88,11 @@ class TrainingWorker(SpawnWorker):
         self.horse_environment: Mapping[str, str] = {}
         self.engine: Engine | None = None
         self.turned: Callable[[], None] = lambda: None
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds to wait for a job before looking around."""
+        return DEQUEUE_TIMEOUT_S
 
     def heartbeat(self, *arguments: Any, **more: Any) -> None:
         """RQ calls it with every turn, whether it waits, trains, or tries to reach Redis."""

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -156,14 +157,15 @@ def test_no_password_stands_on_a_command_line(
     seen: list[str] = []
 
     def look() -> None:
-        wait_until(lambda: taught.row(retraining_id).stage == "pictures")
-        for child in psutil.Process().children(recursive=True):
-            seen.extend(child.cmdline())
+        while not any("training_process.py" in word for word in seen):
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):  # one of another test may just end
+                    seen.extend(child.cmdline())
 
-    looker = threading.Thread(target=look)
+    looker = threading.Thread(target=look, daemon=True)
     looker.start()
     taught.train_in_a_child(redis_url, TEST_INTERRUPT_AT="pictures", TEST_PAUSE_S="0.02")
-    looker.join()
+    looker.join(timeout=10)
 
     assert any("training_process.py" in word for word in seen)
     assert not any("Redis(" in word for word in seen)
