@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 #: RQ's default is ten minutes: too long for jobs whose worker died.
 MAINTENANCE_INTERVAL_S = 30
 WORKER_TTL_S = 60
-#: How long a worker without a job waits for Redis at most. A signal that comes just before it waits,
-#: or that the system gives to another thread, is heard only then; RQ's own is 45 s here.
+#: How long a worker without a job waits at most. A signal that comes just before it waits, or that
+#: the system gives to another thread, is heard only then; RQ's own would be 45 s here.
 DEQUEUE_TIMEOUT_S = 5
 
 

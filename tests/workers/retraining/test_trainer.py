@@ -152,7 +152,7 @@ def test_no_password_stands_on_a_command_line(
     taught: LearningLine, redis_url: str, redis_client: Redis
 ) -> None:
     # RQ's own child is told the connection on its command line, which every user can read.
-    retraining_id = taught.request()
+    taught.request()
     schedule_retrainings()
     seen: list[str] = []
 
