@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from redis.exceptions import NoPermissionError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -29,6 +30,10 @@ DRAIN_TIMEOUT_S = 120
 #: busy lines need for a round with one worker.
 JOB_TTL_S = 600
 HELPER_INTERVAL_MS = 200
+#: Lines that rang and whose host may not enqueue jobs: a scoring host does (`workers.relay`).
+RINGS_KEY = "linewatch:rings"
+#: No more than this are kept; lines whose ring is lost ring again.
+MAX_RINGS = 1_000
 
 
 class Doorbell:
@@ -42,8 +47,17 @@ class Doorbell:
         self._queue = Queue(SCORE_QUEUE, connection=redis, serializer=JSONSerializer)
 
     def call_worker(self, line: str) -> None:
-        """Enqueue one drain job, unless one waits already; the caller has rung the bell."""
-        if self._is_called(line):
+        """Enqueue one drain job, unless one waits already; the caller has rung the bell.
+
+        A host that may only push its own lines' frames leaves that to a scoring host.
+        """
+        try:
+            is_called = self._is_called(line)
+        except NoPermissionError:
+            self._redis.lpush(RINGS_KEY, line)
+            self._redis.ltrim(RINGS_KEY, 0, MAX_RINGS - 1)
+            return
+        if is_called:
             return
         job = self._queue.enqueue(
             DRAIN_JOB,

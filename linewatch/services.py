@@ -106,9 +106,10 @@ def run_workers(loaded: Loaded) -> None:
     connect_redis(settings).close()
     checked_engine(settings).dispose()
     from workers.pool import run_pool
+    from workers.relay import relaying
 
     os.environ.update(handed_down(loaded))
-    with life_sign(settings.home, "worker") as sign:
+    with life_sign(settings.home, "worker") as sign, relaying(redis_url(settings)):
         run_pool(
             own_command("worker"),
             settings.worker_processes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -54,3 +55,31 @@ def status(loaded: Loaded) -> int:
     runs = found.answers()
     click.echo(f"runs: {found.url}" if runs else f"does not run; its data: {found.folder}")
     return 0 if runs else 1
+
+
+@server.command()
+@click.argument("secrets", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--cameras",
+    "hosts",
+    metavar="HOST=LINE[,LINE...]",
+    multiple=True,
+    help="A camera host and the lines it may push frames of; HOST=* for all. Repeat for more.",
+)
+def acl(secrets: Path, hosts: tuple[str, ...]) -> None:
+    """Print an ACL file for a Redis of your own: users with no more rights than each needs.
+
+    Each user's password is made, unless it is there, in a file of the folder SECRETS.
+    """
+    from linewatch import redis_users
+
+    users = [redis_users.worker(), redis_users.metrics()]
+    for host in hosts:
+        name, given, lines = host.partition("=")
+        if not (given and lines):
+            raise click.BadParameter(f"{host!r} is no HOST=LINE", param_hint="--cameras")
+        try:
+            users.append(redis_users.cameras(name, lines.split(",")))
+        except ValueError as exc:
+            raise click.BadParameter(str(exc), param_hint="--cameras") from exc
+    click.echo(redis_users.acl_file(users, secrets), nl=False)
