@@ -16,8 +16,8 @@ demo: setup
 
 test: setup lint
 	$(PYTEST) -m "not slow" $(PARALLEL) $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
-	@# One after the other: these start processes of their own, and some watch the clock.
-	$(PYTEST) -m slow $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	@# These start servers, processes and browsers, and mostly wait for them.
+	$(PYTEST) -m slow $(PARALLEL) $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 
 unit: setup
 	$(PYTEST) -m "not slow" $(PARALLEL) $(ARGS)

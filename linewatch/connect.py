@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
+from linewatch.errors import SettingsError
 from linewatch.secrets import with_password
 from linewatch.settings import EMBEDDED
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from db.access import Actor
     from linewatch.settings import Settings
 
+#: Files a rediss:// address may name.
+_CERTIFICATES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
 
 def redis_url(settings: Settings) -> str:
     """Redis's address with its password; starts the embedded server if that is the one in use."""
@@ -33,7 +39,19 @@ def redis_url(settings: Settings) -> str:
             appendfsync=settings.embedded_appendfsync,
         )
         return server.url
+    _check_certificates(settings.redis_url)
     return with_password(settings.redis_url, _plain(settings.redis_password))
+
+
+def _check_certificates(url: str) -> None:
+    """The client's own error would not name the file.
+
+    Raises:
+        SettingsError: if a file that `url` names cannot be read.
+    """
+    for name, file in parse_qsl(urlsplit(url).query):
+        if name in _CERTIFICATES and not os.access(file, os.R_OK):
+            raise SettingsError(f"redis_url: {name}={file} cannot be read: give an absolute path")
 
 
 def database_url(settings: Settings) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import faulthandler
-import ipaddress
 import json
 import os
 import signal
@@ -20,6 +19,7 @@ import structlog
 
 from linewatch.connect import checked_engine, connect_redis, database_url, redis_url, store_url
 from linewatch.errors import PortInUse, SettingsError
+from linewatch.hosts import is_loopback
 from linewatch.life_sign import life_sign
 from linewatch.loading import Origin
 from linewatch.logs import take_over_streamlit
@@ -348,19 +348,11 @@ def dashboard_command(host: str, port: int, *, local_only: bool = False) -> list
 
 def check_login(login: str, host: str) -> None:
     """Raise SettingsError if nobody needs to log in, and more than this machine can reach it."""
-    if login == "open" and not _is_loopback(host):
+    if login == "open" and not is_loopback(host):
         raise SettingsError(
             f"dashboard_host is {host} and login is open: whoever reaches it could change "
             "everything. Set login to local or oidc, or dashboard_host to 127.0.0.1"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    return all(ipaddress.ip_address(address[0]).is_loopback for *_, address in found)
 
 
 def check_port(host: str, port: int, setting: str = "dashboard") -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from linewatch.doctor.findings import Finding, failed, ok, warning
 from linewatch.errors import PortInUse
+from linewatch.hosts import is_loopback
 from linewatch.secrets import without_password
 from linewatch.settings import EMBEDDED
 
@@ -41,7 +43,40 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
             yield failed("redis", f"{name} {version} at {where}", "6.2 or newer is needed")
         else:
             yield ok("redis", f"{name} {version} at {where}")
+        yield from _check_redis_way(settings)
         yield from _check_redis_config(client)
+
+
+def _check_redis_way(settings: Settings) -> Iterator[Finding]:
+    """On a network, nobody may read along, or come in without a password."""
+    address = urlsplit(settings.redis_url)
+    if address.hostname is None or is_loopback(address.hostname):
+        return
+    if address.scheme == "redis":
+        yield warning(
+            "redis",
+            "its address is not encrypted: passwords and pictures can be read on the network",
+            "give it a certificate, and use rediss://",
+        )
+    if _lets_anybody_in(settings.redis_url):
+        yield warning(
+            "redis",
+            "it asks for no password: whoever reaches it can read and delete frames",
+            "give it users (see linewatch server acl) or a password (requirepass)",
+        )
+
+
+def _lets_anybody_in(url: str) -> bool:
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    address = urlsplit(url)
+    nobody = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+    try:
+        with Redis.from_url(nobody, socket_connect_timeout=5) as anybody:
+            return bool(anybody.ping())
+    except RedisError:
+        return False
 
 
 def _check_redis_config(client: Redis) -> Iterator[Finding]:

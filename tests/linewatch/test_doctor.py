@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from linewatch.commands.check import CHECK_NAMES
-from linewatch.doctor import installation
+from linewatch.doctor import installation, services
 from linewatch.doctor.checks import CHECKS, run_checks
 from linewatch.doctor.findings import Finding, State
 from linewatch.settings import Settings
@@ -122,6 +122,21 @@ def test_a_redis_that_evicts_has_failed(redis_client: Redis, redis_url: str) -> 
     assert "frames would vanish" in found[1].message
     if before["appendonly"] == "no":
         assert "appendonly is off" in found[2].message
+
+
+@pytest.mark.slow
+def test_a_redis_on_the_network_that_lets_anybody_in_is_a_warning(
+    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> str:
+        return " ".join(f.message for f in findings_of("redis", Settings(redis_url=redis_url)))
+
+    assert "no password" not in said()
+    monkeypatch.setattr(services, "is_loopback", lambda _: False)
+
+    reached_by_network = not redis_url.startswith("unix")
+    assert ("not encrypted" in said()) is reached_by_network
+    assert ("no password" in said()) is reached_by_network
 
 
 @pytest.mark.slow

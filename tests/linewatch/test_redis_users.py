@@ -263,9 +263,10 @@ def test_a_script_has_no_more_rights_than_its_user(server: Server) -> None:
 
 def test_nobody_comes_in_without_a_name(server: Server) -> None:
     once = Retry(NoBackoff(), 0)
-    with Redis(unix_socket_path=str(server.socket), retry=once) as redis:
-        with pytest.raises(AuthenticationError):
-            redis.ping()
+    redis = Redis(unix_socket_path=str(server.socket), retry=once)
+
+    with redis, pytest.raises(AuthenticationError):
+        redis.ping()
 
 
 def test_the_command_keeps_passwords_in_private_files(
