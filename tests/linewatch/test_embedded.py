@@ -122,6 +122,7 @@ def test_a_pid_file_that_names_another_program_is_ignored(home: Path) -> None:
     server = embedded.embedded_server(home)
     server.folder.mkdir(parents=True)
     server.pid_file.write_text(str(os.getpid()))
+    server.socket.parent.mkdir(parents=True, exist_ok=True)  # elsewhere, where home is a long path
     server.socket.write_text("not a socket")
 
     _, started = embedded.start(home)
