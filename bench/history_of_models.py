@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import insert, update
 
-from db.audit_chain import GENESIS
+from db.audit_chain import GENESIS, link
 from db.tables import (
+    AuditChain,
     AuditEvent,
     DatasetSnapshot,
     Line,
@@ -78,15 +79,24 @@ def add_models(connection: Connection, now: datetime, *, lines: int, days: int) 
     ):  # fmt: skip
         connection.execute(insert(table), rows)
     events += _events(now, days, lines)
-    # In no chain: these pages do not look at it.
-    numbered = enumerate(sorted(events, key=lambda event: event["at"]), start=1)
-    rows = [event | {"position": place, "hash": GENESIS} for place, event in numbered]
-    connection.execute(insert(AuditEvent), rows)
+    _add_events(connection, events)
     for line in range(lines):
         active = version_at(line, 1 - 1 / VERSIONS)
         in_shadow = active + 1 if line == 0 else None
         change = {"active_model_version_id": active, "shadow_model_version_id": in_shadow}
         connection.execute(update(Line).where(Line.id == line + 1).values(change))
+
+
+def _add_events(connection: Connection, events: list[dict[str, Any]]) -> None:
+    """In the order of time, and in a chain."""
+    newest = GENESIS
+    events.sort(key=lambda event: event["at"])
+    for place, event in enumerate(events, start=1):
+        words = (event[name] for name in ("actor", "action", "subject", "details"))
+        newest = link(newest, place, event["at"].isoformat(timespec="microseconds"), *words)
+        event |= {"position": place, "hash": newest}
+    connection.execute(insert(AuditEvent), events)
+    connection.execute(update(AuditChain).values(length=len(events), hash=newest))
 
 
 def add_learned(

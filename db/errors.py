@@ -53,3 +53,7 @@ class TooFewSamples(Conflict):
 
 class ImageDamaged(StoreError):
     """Raised when an image in the store no longer has the bytes that were stored."""
+
+
+class RowsInvalid(DbError):
+    """Raised when rows of a backup do not fit the database; says which."""

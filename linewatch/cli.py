@@ -30,6 +30,8 @@ COMMANDS = {
     "import": ("labelled", "Bring the labelled data of a folder into a line."),
     "user": ("user", "Add, list and change the people who may log in to the dashboard."),
     "audit": ("audit", "Check that nobody changed the audit trail."),
+    "backup": ("backup", "Save database, pictures and models to a file, while all runs."),
+    "restore": ("backup", "Bring a backup into an empty place."),
     "ingest": ("services", "Run the configured cameras and send their frames to Redis."),
     "worker": ("services", "Run scoring workers; one that dies or hangs is started again."),
     "trainer": ("services", "Train the models that lines ask for, one after the other."),

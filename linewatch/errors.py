@@ -30,6 +30,10 @@ class LabelledDataError(LinewatchError):
     """Raised when a line's labelled data cannot be exported or imported as asked."""
 
 
+class BackupError(LinewatchError):
+    """Raised when a backup cannot be made, or what was given is none that can be restored."""
+
+
 class EmbeddedServerError(LinewatchError):
     """Raised when the embedded Valkey server cannot be started, reached or stopped."""
 

@@ -1,0 +1,1 @@
+"""Backup and restore of a plant: database, pictures and models in one file."""

@@ -1,0 +1,141 @@
+"""Bring a backup back into an empty place."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from db import migrate, rows
+from db.engine import describe, make_engine
+from db.revision import current, revisions
+from linewatch.backup.archive import ArchiveReader
+from linewatch.errors import BackupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+    from db.store import ImageStore
+    from linewatch.backup.archive import Manifest
+    from models.detector import Progress
+
+MODELS = "model_versions"
+
+
+def restore(
+    file: Path, database_url: str, store: ImageStore, models_dir: Path, *, progress: Progress
+) -> Manifest:
+    """Restore the backup in `file`; an older one is brought to this version's schema.
+
+    The file is checked whole before anything is written. Pictures come first, rows last and in one
+    transaction, so whatever stops it, the same call does it again.
+
+    Args:
+        file: the backup.
+        database_url: a database without tables, or with empty ones.
+        store: gets the pictures.
+        models_dir: gets models, in a folder for each line.
+
+    Raises:
+        BackupError: if the file is no whole backup, or the place is not empty.
+        DatabaseUnavailable, StoreError, OSError: if something cannot be written.
+    """
+    progress("checking", 0, 1)
+    archive = ArchiveReader(file)
+    progress("checking", 1, 1)
+    manifest = archive.manifest
+    if manifest.revision not in revisions():
+        raise BackupError(
+            f"{file} is of schema {manifest.revision}, made by linewatch {manifest.linewatch}: "
+            "upgrade linewatch to at least that"
+        )
+    engine = make_engine(database_url)
+    try:
+        _check_empty(engine, manifest.revision)
+        folders = _model_folders(manifest, models_dir)
+        for number, (key, data) in enumerate(archive.images()):
+            progress("pictures", number, manifest.images)
+            store.put(data, key[key.index(".") :])
+        progress("pictures", manifest.images, manifest.images)
+        _write_models(archive, folders)
+        migrate.upgrade(database_url, manifest.revision)
+        _write_rows(engine, archive, folders, progress)
+        migrate.upgrade(database_url)
+    finally:
+        engine.dispose()
+    return manifest
+
+
+def _check_empty(engine: Engine, wanted: str) -> None:
+    found = current(engine)
+    if found is None:
+        return
+    with engine.connect() as connection:
+        empty = rows.is_empty(connection)
+    if not empty or found != wanted:
+        what = "is not empty" if not empty else f"has the tables of revision {found}, not {wanted}"
+        raise BackupError(
+            f"the database {describe(engine.url)} {what}: name an empty one with --database-url "
+            "or another --home"
+        )
+
+
+def _model_folders(manifest: Manifest, models_dir: Path) -> dict[int, Path]:
+    folders: dict[int, Path] = {}
+    for text, (line, name) in manifest.models.items():
+        folder = models_dir / line / name
+        # Two versions may come from folders of the same name.
+        folders[int(text)] = (
+            folder if folder not in folders.values() else folder.with_name(f"{name}-{text}")
+        )
+    there = [folder for folder in folders.values() if folder.exists()]
+    if there:
+        raise BackupError(f"{there[0]} exists: restore into another models_dir")
+    return folders
+
+
+def _write_models(archive: ArchiveReader, folders: dict[int, Path]) -> None:
+    """Each under another name first, so that a folder is there whole or not at all."""
+    partial = {one: folder.with_name(f".{folder.name}.partial") for one, folder in folders.items()}
+    try:
+        for version_id, name, data in archive.model_files():
+            file = partial[version_id] / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("wb") as out:
+                shutil.copyfileobj(data, out)
+        for version_id, folder in folders.items():
+            partial[version_id].replace(folder)
+    except BaseException:
+        for folder in (*partial.values(), *folders.values()):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _write_rows(
+    engine: Engine, archive: ArchiveReader, folders: dict[int, Path], progress: Progress
+) -> None:
+    total = sum(archive.manifest.tables.values())
+
+    def tables() -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
+        done = 0
+        for name, found in archive.tables():
+            progress("rows", done, total)
+            yield name, (_moved(row, folders) for row in found) if name == MODELS else found
+            done += archive.manifest.tables[name]
+
+    try:
+        with engine.begin() as connection:
+            written = rows.load(connection, tables())
+    except BaseException:
+        for folder in folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    progress("rows", written, total)
+
+
+def _moved(row: dict[str, Any], folders: dict[int, Path]) -> dict[str, Any]:
+    """A model's row with the folder it has now."""
+    folder = folders.get(row["id"])
+    return row if folder is None else {**row, "artifact_path": str(folder)}

@@ -1,0 +1,475 @@
+"""A plant saved, brought back elsewhere, and compared."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+import threading
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from bench import history, history_of_models
+from db import audit, rows
+from db.access import trusted
+from db.audit_chain import verify
+from db.engine import make_engine
+from db.errors import RowsInvalid
+from db.lines import add_line, list_lines
+from db.migrate import upgrade
+from db.revision import current, head
+from db.store import ImageStore
+from db.tables import Line, ModelVersion
+from linewatch.backup import restoring
+from linewatch.backup.archive import MANIFEST, ArchiveReader, ArchiveWriter
+from linewatch.backup.restoring import restore
+from linewatch.backup.saving import save
+from linewatch.errors import BackupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+    from tests.conftest import Databases
+    from tests.linewatch.conftest import Outcome
+
+INSPECTIONS = 2_000
+
+
+def quietly(stage: str, done: int, total: int) -> None:
+    assert 0 <= done <= total, stage
+
+
+def all_rows(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    with rows.snapshot(engine) as connection:
+        found = {table.name: list(rows.dump(connection, table)) for table in rows.tables()}
+        connection.rollback()
+    return found
+
+
+class Plant:
+    """A database with a history, a store and a model, in one folder."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        upgrade(url)
+        self.engine = make_engine(url)
+        self.store = ImageStore(str(folder / "images"), create=True)
+        shared = {"map_key": self.store.put(b"m", ".png"), "map_low": 0.0, "map_high": 1.0}
+        pictures = [{"image_key": self.store.put(bytes([n]), ".png"), **shared} for n in range(4)]
+        with patch.object(history_of_models, "EVENTS", 300):
+            history.fill(self.engine, INSPECTIONS, pictures)
+        model = folder / "models/line-1/v1"
+        (model / "nested").mkdir(parents=True)
+        (model / "manifest.json").write_text("{}")
+        (model / "nested/weights.safetensors").write_bytes(bytes(range(256)) * 100)
+        with Session(self.engine) as session, session.begin():
+            session.execute(update(ModelVersion).values(artifact_path="/gone"))
+            session.execute(
+                update(ModelVersion).where(ModelVersion.id == 1).values(artifact_path=str(model))
+            )
+            for n in range(5):
+                audit.append(
+                    session, actor=trusted("ana"), action="test", subject=f"s {n}", ü=[n, None, 1.5]
+                )
+
+
+@pytest.fixture
+def make_plant(
+    open_databases: Callable[[str], Databases], tmp_path: Path
+) -> Iterator[Callable[[str], Plant]]:
+    made: list[tuple[Databases, str, Plant]] = []
+
+    def make(kind: str) -> Plant:
+        databases = open_databases(kind)
+        url = databases.make()
+        plant = Plant(url, tmp_path / "plant")
+        made.append((databases, url, plant))
+        return plant
+
+    yield make
+    for databases, url, plant in made:
+        plant.engine.dispose()
+        databases.drop(url)
+
+
+@pytest.fixture
+def make_url(open_databases: Callable[[str], Databases]) -> Iterator[Callable[[str], str]]:
+    made: list[tuple[Databases, str]] = []
+
+    def make(kind: str) -> str:
+        databases = open_databases(kind)
+        made.append((databases, databases.make()))
+        return made[-1][1]
+
+    yield make
+    for databases, url in made:
+        databases.drop(url)
+
+
+@pytest.fixture
+def new_store(tmp_path: Path) -> ImageStore:
+    return ImageStore(str(tmp_path / "new/images"), create=True)
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    """One that tests only read."""
+    folder = tmp_path_factory.mktemp("plant")
+    made = Plant(f"sqlite:///{folder}/linewatch.db", folder)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def archive(plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("archive") / "plant.tar"
+    save(plant.engine, plant.store, file, progress=quietly)
+    return file
+
+
+@pytest.fixture
+def saved(archive: Path, tmp_path: Path) -> Path:
+    """A backup of `plant`, to be spoilt."""
+    return shutil.copy(archive, tmp_path / "plant.tar")
+
+
+@pytest.mark.parametrize("target", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("source", ["sqlite", "postgresql"])
+def test_what_is_brought_back_is_what_was_saved(
+    source: str,
+    target: str,
+    make_plant: Callable[[str], Plant],
+    make_url: Callable[[str], str],
+    new_store: ImageStore,
+    tmp_path: Path,
+) -> None:
+    plant = make_plant(source)
+    file = tmp_path / "plant.tar"
+    save_outcome = save(plant.engine, plant.store, file, progress=quietly)
+
+    url, models = make_url(target), tmp_path / "new/models"
+    restore(file, url, new_store, models, progress=quietly)
+
+    assert set(save_outcome.left_out) == {"models whose folder is not on this host"}
+    assert file.stat().st_mode & 0o777 == 0o600
+    before, engine = all_rows(plant.engine), make_engine(url)
+    after = all_rows(engine)
+    assert sum(map(len, before.values())) > 2 * INSPECTIONS
+    model = models / "line-1/v1"
+    before["model_versions"][0]["artifact_path"] = str(model)
+    assert after == before
+    assert {file.name: file.read_bytes() for file in model.rglob("*") if file.is_file()} == {
+        "manifest.json": b"{}",
+        "weights.safetensors": bytes(range(256)) * 100,
+    }
+    for row in after["inspections"]:
+        if row["image_key"]:
+            assert new_store.get(row["image_key"]) == plant.store.get(row["image_key"])
+    with Session(engine) as session, session.begin():
+        assert verify(session).problem is None
+        assert verify(session).events == len(after["audit_events"]) > 5
+        # And the plant goes on: new rows are numbered after the old ones.
+        add_line(session, "new", actor=trusted("ana"))
+    with Session(engine) as session:
+        assert "new" in [line.name for line in list_lines(session)]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_backup_is_of_one_moment_while_others_write(
+    kind: str,
+    make_plant: Callable[[str], Plant],
+    make_url: Callable[[str], str],
+    new_store: ImageStore,
+    tmp_path: Path,
+) -> None:
+    plant, stop, written = make_plant(kind), threading.Event(), []
+
+    def write() -> None:
+        while not stop.is_set():
+            with Session(plant.engine) as session, session.begin():
+                name = f"line-w{len(written)}"
+                add_line(session, name, actor=trusted("ben"))  # a line and its audit event
+            written.append(name)
+
+    def look(stage: str, done: int, total: int) -> None:
+        if stage == "tables":  # some is written between any two tables
+            seen, deadline = len(written), threading.Event()
+            while thread.is_alive() and len(written) < seen + 2:
+                deadline.wait(0.002)
+
+    with Session(plant.engine) as session:
+        before = verify(session).events
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        save(plant.engine, plant.store, tmp_path / "plant.tar", progress=look)
+    finally:
+        stop.set()
+        thread.join()
+
+    url = make_url(kind)
+    restore(tmp_path / "plant.tar", url, new_store, tmp_path / "new/models", progress=quietly)
+    engine = make_engine(url)
+    with Session(engine) as session:
+        checked = verify(session)
+        added = [line for line in list_lines(session) if line.name.startswith("line-w")]
+    engine.dispose()
+    assert checked.problem is None
+    assert checked.events == before + len(added)
+    assert len(added) < len(written)
+
+
+def test_pictures_that_are_gone_or_damaged_are_counted(
+    make_plant: Callable[[str], Plant], tmp_path: Path
+) -> None:
+    plant = make_plant("sqlite")
+    first, second, *_ = sorted((tmp_path / "plant/images").glob("*/*.png"))
+    first.unlink()
+    second.write_bytes(b"other")
+
+    found = save(plant.engine, plant.store, tmp_path / "plant.tar", progress=quietly)
+
+    assert found.left_out["pictures that are not in the store"] == 1
+    assert found.left_out["pictures that are damaged"] == 1
+    assert ArchiveReader(tmp_path / "plant.tar").manifest.images == found.manifest.images == 3
+
+
+def test_a_backup_that_is_stopped_leaves_nothing(plant: Plant, tmp_path: Path) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("pictures", 2):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save(plant.engine, plant.store, tmp_path / "plant.tar", progress=stop)
+
+    assert list(tmp_path.glob("plant.tar*")) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+def test_half_a_backup_is_refused(saved: Path, share: float) -> None:
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[: round(len(whole) * share)])
+
+    with pytest.raises(BackupError, match="not whole"):
+        ArchiveReader(saved)
+
+
+def test_a_changed_byte_is_noticed_wherever_it_is(saved: Path) -> None:
+    whole = saved.read_bytes()
+    with tarfile.open(saved) as tar:
+        places = [(m.name, m.offset_data, m.size) for m in tar if m.name != MANIFEST and m.size]
+    for name, start, size in places:
+        changed = bytearray(whole)
+        changed[start + size // 2] ^= 1
+        saved.write_bytes(changed)
+        with pytest.raises(BackupError, match="changed"):
+            ArchiveReader(saved)
+        assert name
+
+
+def rewritten(file: Path, change: Callable[[tarfile.TarInfo, bytes], list[Any]]) -> None:
+    """Write the archive anew, each member as `change` says."""
+    with tarfile.open(file) as tar:
+        members = [(info, tar.extractfile(info).read()) for info in tar]  # type: ignore[union-attr]
+    with tarfile.open(file, "w") as tar:
+        for info, data in members:
+            for changed, new in change(info, data):
+                changed.size = len(new)
+                tar.addfile(changed, io.BytesIO(new))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../../etc/cron.d/x", tarfile.REGTYPE),
+        ("/etc/passwd", tarfile.REGTYPE),
+        ("models/1/../../x", tarfile.REGTYPE),
+        ("models/1/.hidden", tarfile.REGTYPE),
+        ("models/1//x", tarfile.REGTYPE),
+        ("images/aa/x.png", tarfile.REGTYPE),
+        ("database/Users.jsonl.gz", tarfile.REGTYPE),
+        ("models/1/link", tarfile.SYMTYPE),
+        ("models/1/hard", tarfile.LNKTYPE),
+        ("models/1/pipe", tarfile.FIFOTYPE),
+        ("models/1/device", tarfile.CHRTYPE),
+        ("models/1/folder", tarfile.DIRTYPE),
+    ],
+)
+def test_what_no_backup_holds_is_refused(saved: Path, name: str, kind: bytes) -> None:
+    def change(info: tarfile.TarInfo, data: bytes) -> list[Any]:
+        if info.name != MANIFEST:
+            return [(info, data)]
+        other = tarfile.TarInfo(name)
+        other.type, other.linkname = kind, "/etc/passwd"
+        return [(other, b""), (info, data)]
+
+    rewritten(saved, change)
+
+    with pytest.raises(BackupError):
+        ArchiveReader(saved)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b'"format": 1', b'"format": 2', "format 2"),
+        (b'"format": 1', b'"format": []', "manifest cannot be read"),
+        (b'"format": 1', b'"format": 1, "more": 1 ]', "manifest cannot be read"),
+        (b'"line-1"', b'"../../x"', "names no model"),
+        (b'"v1"', b'"../v1"', "names no model"),
+    ],
+)
+def test_a_manifest_that_lies_is_refused(saved: Path, old: bytes, new: bytes, said: str) -> None:
+    rewritten(
+        saved,
+        lambda info, data: [(info, data.replace(old, new) if info.name == MANIFEST else data)],
+    )
+
+    with pytest.raises(BackupError, match=said):
+        ArchiveReader(saved)
+
+
+def test_nothing_is_written_over(
+    saved: Path, plant: Plant, new_store: ImageStore, tmp_path: Path
+) -> None:
+    url = plant.engine.url.render_as_string(hide_password=False)
+
+    with pytest.raises(BackupError, match="is not empty"):
+        restore(saved, url, new_store, tmp_path / "new/models", progress=quietly)
+    with pytest.raises(BackupError, match="exists"):
+        save(plant.engine, plant.store, saved, progress=quietly)
+    models = tmp_path / "taken"
+    (models / "line-1/v1").mkdir(parents=True)
+    with pytest.raises(BackupError, match="exists"):
+        restore(saved, f"sqlite:///{tmp_path}/new.db", new_store, models, progress=quietly)
+
+    assert not list((tmp_path / "new/images").iterdir())
+    assert not (tmp_path / "new.db").exists()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_restore_that_fails_is_done_again_by_the_same_call(
+    kind: str,
+    saved: Path,
+    make_url: Callable[[str], str],
+    new_store: ImageStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url, models = make_url(kind), tmp_path / "new/models"
+    real = rows.load
+
+    def fail(connection: Any, found: Any) -> int:
+        real(connection, found)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restoring.rows, "load", fail)
+    with pytest.raises(KeyboardInterrupt):
+        restore(saved, url, new_store, models, progress=quietly)
+
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        assert rows.is_empty(connection)
+    assert [path for path in models.rglob("*") if path.is_file()] == []
+    monkeypatch.undo()
+    if current(engine) != head():
+        pytest.fail("the tables should be there")
+    restore(saved, url, new_store, models, progress=quietly)
+    with Session(engine) as session:
+        assert verify(session).problem is None
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_backup_of_an_older_version_is_brought_to_this_one(
+    kind: str, make_url: Callable[[str], str], new_store: ImageStore, tmp_path: Path
+) -> None:
+    old = {"id": 3, "name": "press", "description": "", "created_at": "2026-03-02T00:00:00+00:00",
+           "active_model_version_id": None, "audit_rate": 0.01, "frames_waiting": 0,
+           "frames_pending": 0, "status_at": None}  # fmt: skip
+    event = {"id": 1, "at": "2026-03-02T00:00:01+00:00", "actor": "ana", "action": "line_added",
+             "subject": "press", "details": {"by": "hand"}}  # fmt: skip
+    file = tmp_path / "old.tar"
+    with file.open("wb") as out:
+        archive = ArchiveWriter(out, revision="0001", version="0.1")
+        for name, row in (("lines", old), ("audit_events", event)):
+            archive.add_table(name, [row], io.BytesIO())
+        archive.finish()
+
+    url = make_url(kind)
+    restore(file, url, new_store, tmp_path / "models", progress=quietly)
+
+    engine = make_engine(url)
+    with Session(engine) as session:
+        assert session.scalars(select(Line.name)).all() == ["press"]
+        assert verify(session).events == 1
+        assert verify(session).problem is None
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("lines", {"id": 1, "nonsense": 1}),
+        ("lines", {"id": 1, "name": "a", "created_at": "yesterday"}),
+        ("no_such_table", {"id": 1}),
+        ("alembic_version", {"version_num": "9999"}),
+        ("inspections", {"id": 1, "frame_id": "no uuid"}),
+    ],
+)
+def test_rows_that_do_not_fit_leave_the_database_empty(
+    table: str, row: dict[str, Any], new_store: ImageStore, tmp_path: Path
+) -> None:
+    file = tmp_path / "bad.tar"
+    with file.open("wb") as out:
+        archive = ArchiveWriter(out, revision=head(), version="1")
+        archive.add_table(table, [row], io.BytesIO())
+        archive.finish()
+    url = f"sqlite:///{tmp_path}/new.db"
+
+    with pytest.raises(RowsInvalid):
+        restore(file, url, new_store, tmp_path / "models", progress=quietly)
+
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        assert rows.is_empty(connection)
+    engine.dispose()
+
+
+def test_a_backup_of_a_newer_version_is_refused(new_store: ImageStore, tmp_path: Path) -> None:
+    file = tmp_path / "newer.tar"
+    with file.open("wb") as out:
+        ArchiveWriter(out, revision="9999", version="99.0").finish()
+
+    with pytest.raises(BackupError, match=r"made by linewatch 99\.0: upgrade"):
+        restore(file, f"sqlite:///{tmp_path}/n.db", new_store, tmp_path / "m", progress=quietly)
+
+
+def test_both_commands(linewatch: Callable[..., Outcome], tmp_path: Path) -> None:
+    home, new, file = tmp_path / "home", tmp_path / "new", tmp_path / "plant.tar"
+    linewatch("db", "upgrade", "--home", home)
+    linewatch("line", "add", "line-4", "--home", home)
+
+    saved = linewatch("backup", file, "--home", home)
+    again = linewatch("backup", file, "--home", home)
+    restored = linewatch("restore", file, "--home", new)
+    over = linewatch("restore", file, "--home", new)
+    (tmp_path / "text").write_text("no backup")
+    nonsense = linewatch("restore", tmp_path / "text", "--home", tmp_path / "third")
+
+    assert (saved.code, restored.code) == (0, 0), saved.err + restored.err
+    assert "line-4" in linewatch("line", "list", "--home", new).out
+    assert linewatch("audit", "verify", "--home", new).code == 0
+    for outcome, said in ((again, "exists"), (over, "is not empty"), (nonsense, "not whole")):
+        assert outcome.code == 2
+        assert said in outcome.err
+        assert len(outcome.err.strip().splitlines()[-1:]) == 1
+        assert "Traceback" not in outcome.err
+    assert not (tmp_path / "third/linewatch.db").exists()
