@@ -19,7 +19,7 @@ LEFT_OUT_EXIT = 1
 @click.argument("file", type=click.Path(path_type=Path))
 @with_settings(quiet=True)
 def backup(loaded: Loaded, file: Path) -> int:
-    """Write database, pictures and models to FILE, while everything runs.
+    """Save database, pictures and models to a file, while all runs.
 
     Exit code 1 if a picture or a model could not be had. Not in it: settings, passwords, the
     frames in Redis that wait for their verdicts, and who is logged in. FILE has the hashes of
@@ -52,9 +52,9 @@ def backup(loaded: Loaded, file: Path) -> int:
 @click.argument("file", type=click.Path(path_type=Path))
 @with_settings(quiet=True, models_dir="--models-dir")
 def restore(loaded: Loaded, file: Path) -> None:
-    """Bring the backup in FILE into an empty database, the image store and the models' folder.
+    """Bring a backup into an empty place.
 
-    FILE is checked before anything is written. A backup of an older version is brought to this
+    Database, image store and models' folder. FILE is checked before anything is written. A backup of an older version is brought to this
     one's schema. Interrupted, the same command does it again.
     """
     from db.store import ImageStore
