@@ -9,7 +9,7 @@ PARALLEL := --numprocesses 2 --dist loadfile
 # pytest's exit code where ARGS choose no test of a kind.
 NONE_CHOSEN := 5
 
-.PHONY: demo test lint unit bench clean setup
+.PHONY: demo test lint unit bench audit clean setup
 
 demo: setup
 	$(BIN)/linewatch demo $(ARGS)
@@ -27,6 +27,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# What is installed (dist/linewatch.cdx.json, CycloneDX), and whether a vulnerability of it is known.
+audit: setup
+	$(BIN)/python .ci/audit.py
 
 bench: setup
 	$(BIN)/python -m bench $(ARGS)

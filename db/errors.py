@@ -57,3 +57,7 @@ class ImageDamaged(StoreError):
 
 class RowsInvalid(DbError):
     """Raised when rows of a backup do not fit the database; says which."""
+
+
+class MayNotMakeRoles(DbError):
+    """Raised when the database's user may not make roles, or grant what they need."""

@@ -11,6 +11,7 @@ from alembic.config import Config
 from db.engine import check_place, make_engine
 from db.errors import DatabaseUnavailable
 from db.revision import refuse_unknown, revision_of
+from db.roles import grant_to_those_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,8 @@ MIGRATION_LOCK = 7_310_577_201
 def upgrade(url: str | URL, revision: str = "head") -> None:
     """Bring the database to `revision`; creates a missing SQLite file, but not its folder.
 
-    One transaction: it is done wholly or not at all. Two at once take turns.
+    One transaction: it is done wholly or not at all. Two at once take turns. Roles that were made
+    before (`db.roles`) are granted what they need in the new one.
 
     Raises:
         DatabaseUnavailable: if the database cannot be reached.
@@ -33,6 +35,8 @@ def upgrade(url: str | URL, revision: str = "head") -> None:
     with _migrating(url) as connection:
         refuse_unknown(revision_of(connection))
         command.upgrade(_config(connection), revision)
+        if revision == "head":
+            grant_to_those_there(connection)
 
 
 def downgrade(url: str | URL, revision: str) -> None:

@@ -8,16 +8,13 @@ writing a line's name, which a scoring host's pool turns into a job (`workers.re
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.doorbell import RINGS_KEY
 from ingest.frame import check_name
 from ingest.stream import LINES_KEY
-from linewatch.errors import SettingsError
-from linewatch.secrets import read_secret
+from linewatch.secrets import made_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +32,6 @@ _CAMERA_KEYS = ("frames", "state", "droppable", "bell", "last", "waiting", "room
 #: Scoring workers, trainers and schedulers: all that is not for administrators, on our keys.
 _WORKING = ("@read", "@write", "@blocking", "@transaction", "@scripting", "@pubsub")
 _NOT_WORKING = ("@admin", "@dangerous")
-_PASSWORD_BYTES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +98,6 @@ def acl_file(users: Iterable[RedisUser], folder: Path) -> str:
         SettingsError: if a file cannot be read or written.
     """
     lines = ["user default off resetkeys resetchannels -@all"]
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for user in users:
-            lines.append(user.line(_password(folder / f"redis_{user.name}_password")))
-    except OSError as exc:
-        raise SettingsError(f"{folder} cannot hold passwords: {exc.strerror}") from exc
+    for user in users:
+        lines.append(user.line(made_secret(folder / f"redis_{user.name}_password")))
     return "\n".join(lines) + "\n"
-
-
-def _password(file: Path) -> str:
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read_secret(file, "secrets")
-    password = secrets.token_urlsafe(_PASSWORD_BYTES)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(password + "\n")
-    return password

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HIDDEN = "****"
+#: Of a password that is made here.
+PASSWORD_BYTES = 24
 #: scheme://user:password@ - up to the last '@', as people forget to escape '@' and '/'.
 _USER_PART = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^:@/?#]*):.*@", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?P<name>[?&;](?:password|secret|token|key)=)[^&;#]*", re.IGNORECASE)
@@ -59,3 +63,22 @@ def read_secret(path: Path, setting: str) -> str:
     if not secret:
         raise SettingsError(f"{setting}: {path} is empty, a password was expected")
     return secret
+
+
+def made_secret(path: Path) -> str:
+    """The password in the file at `path`; a new one, for this system's user only, if it is missing.
+
+    Raises:
+        SettingsError: if it cannot be read or written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return read_secret(path, "secrets")
+    except OSError as exc:
+        raise SettingsError(f"{path} cannot hold a password: {exc.strerror}") from exc
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(password + "\n")
+    return password

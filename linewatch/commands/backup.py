@@ -54,8 +54,9 @@ def backup(loaded: Loaded, file: Path) -> int:
 def restore(loaded: Loaded, file: Path) -> None:
     """Bring a backup into an empty place.
 
-    Database, image store and models' folder. FILE is checked before anything is written. A backup of an older version is brought to this
-    one's schema. Interrupted, the same command does it again.
+    Database, image store and models' folder get what is in FILE, which is checked before anything
+    is written. A backup of an older version is brought to this one's schema. Interrupted, the same
+    command does it again.
     """
     from db.store import ImageStore
     from linewatch.backup.restoring import restore as bring_back

@@ -25,10 +25,12 @@ from db.engine import make_engine
 from db.lines import add_line, get_line, get_or_add_camera, record_stream_status
 from db.migrate import upgrade
 from db.model_versions import activate, active_version, add_model_version
+from db.roles import DASHBOARD
 from db.store import ImageStore
 from db.tables import Inspection, Line, Review, utc_now
 from models.maps import encode_map
 from tests.dashboard.serving import chromium, free_port, see, serving, watched
+from tests.granted import within_grants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,3 +231,10 @@ def review(queue: list[int], page: Page) -> Page:
     page.get_by_role("link", name="Review").click()
     see(page, queue[0])
     return page
+
+
+@pytest.fixture(scope="session", autouse=True)
+def granted() -> Iterator[None]:
+    """All that the dashboard says to the database, its role in PostgreSQL may say."""
+    with within_grants("dashboard", DASHBOARD):
+        yield

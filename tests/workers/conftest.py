@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 from db.access import trusted
 from db.lines import add_line
 from db.model_versions import activate, add_model_version
+from db.roles import WORKER
 from db.store import ImageStore
 from ingest.frame import Frame
 from ingest.stream import FrameStream, FullPolicy
 from models.detector import Scores
+from tests.granted import within_grants
 from workers.active_models import ActiveModels
 from workers.config import ScoringConfig
 from workers.context import WorkerContext, bind
@@ -186,3 +188,10 @@ def sleep_past_visibility(config: ScoringConfig) -> Callable[[], None]:
     import time
 
     return lambda: time.sleep(config.visibility_timeout_s * 1.25)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def granted() -> Iterator[None]:
+    """All that workers say to the database, their role in PostgreSQL may say."""
+    with within_grants("workers", WORKER):
+        yield
