@@ -22,7 +22,7 @@ from dashboard.actor import (
 )
 from dashboard.changing import NOT_STORED
 from dashboard.database import session
-from dashboard.markup import sentence, warning
+from dashboard.markup import plain_label, sentence, warning
 from db.errors import DbError
 from db.logins import change_own_password
 from db.passwords import MAX_CHARS, MIN_CHARS
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 def show() -> None:
     """The menu, at the right end of the navigation."""
     name = current_actor().name
-    with st.container(key="account"), st.popover(name):
+    with st.container(key="account"), st.popover(plain_label(name)):
         if mode() is LoginMode.OPEN:
             _name_field()
             return

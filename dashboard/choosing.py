@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard.markup import notice
+from dashboard.markup import notice, plain_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,8 +31,8 @@ def choose_line(
         return every[0]
     names = [line.name for line in every]
     chosen = st.segmented_control(
-        "Line", names, default=names[0], required=True, key=key, bind="query-params",
-        label_visibility="collapsed", on_change=on_change,
+        "Line", names, format_func=plain_label, default=names[0], required=True, key=key,
+        bind="query-params", label_visibility="collapsed", on_change=on_change,
     )  # fmt: skip
     return every[names.index(str(chosen))]
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard.markup import plain_label
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -53,7 +55,7 @@ def pressable(
     """
     with st.container(key=f"press-{name}"):
         st.html(html)
-        st.button(label, key=key, on_click=press, args=(argument,), width="stretch")
+        st.button(plain_label(label), key=key, on_click=press, args=(argument,), width="stretch")
 
 
 def cell(uri: str | None, kind: str, marks: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -40,8 +41,9 @@ def offer(reads: Session, wanted: Wanted, scope: str) -> None:
         filtered = ", under the filters that are set" if is_narrowed(wanted.queue) else ""
         st.html(
             f"<p><b>Dismiss {parts}?</b></p>"
-            f"<p>All of “{QUEUE_NAMES[wanted.queue]}” · {scope}{filtered}. They leave the queue "
-            "without being looked at, are recorded as dismissed, and do not count as reviewed.</p>"
+            f"<p>All of “{QUEUE_NAMES[wanted.queue]}” · {escape(scope)}{filtered}. They leave the "
+            "queue without being looked at, are recorded as dismissed, and do not count as "
+            "reviewed.</p>"
         )
         st.button(
             f"Dismiss {parts}",

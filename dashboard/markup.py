@@ -20,6 +20,10 @@ VERDICT_CLASSES = {
     Verdict.REJECT: "reject",
     Verdict.UNINSPECTED: "uninspected",
 }
+#: Words that Markdown leaves alone, as names of lines are.
+NAME = re.compile(r"(?!www\.)[A-Za-z0-9][A-Za-z0-9_.-]*")
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 #: Where the marker of a score far off the scale stands, in percent.
 SCALE_MARGIN = 1.5
 
@@ -84,6 +88,16 @@ def scale_ends(review: float, reject: float) -> tuple[float, float]:
         return 0.0, 2 * reject
     reach = max(4 * (reject - review), 1e-6)
     return reject - reach, reject + reach
+
+
+def plain_label(text: str) -> str:
+    """Text from data for a widget's label, which Streamlit takes for Markdown: as it is.
+
+    Addresses become links even where all punctuation is escaped, but for an invisible character.
+    """
+    if NAME.fullmatch(text):
+        return text
+    return _PUNCTUATION.sub(r"\\\g<0>", _ADDRESS.sub("\u2060", text))
 
 
 def svg_uri(svg: str) -> str:

@@ -12,7 +12,7 @@ from dashboard.actor import current_actor, may
 from dashboard.changing import attempt, tell
 from dashboard.database import session
 from dashboard.few_shot.words import REASONS, SOURCES, UNNAMED, USED
-from dashboard.markup import date_and_time, warning
+from dashboard.markup import date_and_time, plain_label, warning
 from dashboard.viewer import zone
 from db import samples
 from db.few_shot import NotUsed
@@ -36,7 +36,7 @@ def show_card(view: FewShotView) -> None:
     for one in view.found:
         if one.id == wanted:
             title = f"{view.line} · {one.defect_class or UNNAMED}"
-            st.dialog(title, width="large", on_dismiss=_close)(_show)(one)
+            st.dialog(plain_label(title), width="large", on_dismiss=_close)(_show)(one)
 
 
 def _close() -> None:

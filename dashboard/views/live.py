@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.choosing import show_no_lines
 from dashboard.database import explained, session
-from dashboard.markup import clock_time
+from dashboard.markup import clock_time, plain_label
 from dashboard.tile import tile
 from dashboard.viewer import midnight, zone
 from dashboard.wall import header, read_line
@@ -45,6 +45,7 @@ def _choose(every: list[Line]) -> list[Line]:
     chosen = st.segmented_control(
         "Line",
         [ALL_LINES, *(line.name for line in every)],
+        format_func=plain_label,
         default=ALL_LINES,
         required=True,
         key="line",

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import card, deciding, dismissing, drawing, filters, pictures
 from dashboard.actor import current_actor
 from dashboard.database import explained, session
-from dashboard.markup import count, notice, warning
+from dashboard.markup import count, notice, plain_label, warning
 from dashboard.viewer import zone
 from db import lines, review_queue
 from db.defect_classes import WITH_KEYS, list_classes
@@ -177,7 +177,7 @@ def _button(
     **options: object,
 ) -> None:
     st.button(
-        label,
+        plain_label(label),
         key=key,
         shortcut=shortcut,
         on_click=action,

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.actor import demand
 from dashboard.changing import show_told
 from dashboard.database import explained, session
-from dashboard.markup import score_text
+from dashboard.markup import plain_label, score_text
 from dashboard.teaching import collecting, sheet, start
 from dashboard.versions import actions, training
 from db import lines, model_overview, model_versions, teachings
@@ -96,8 +96,9 @@ def _choose(every: Sequence[Line]) -> Line | None:
     if wanted in names:
         st.session_state["taught-line"] = wanted
     chosen = st.segmented_control(
-        "Line", names, default=None if "taught-line" in st.session_state else names[0],
-        required=True, key="taught-line", label_visibility="collapsed",
+        "Line", names, format_func=plain_label,
+        default=None if "taught-line" in st.session_state else names[0], required=True,
+        key="taught-line", label_visibility="collapsed",
     )  # fmt: skip
     return next((line for line in every if line.name == chosen), None)
 

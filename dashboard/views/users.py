@@ -11,7 +11,7 @@ from dashboard.actor import LoginMode, current_actor, demand, mode
 from dashboard.changing import attempt, show_told, tell
 from dashboard.contact_sheet import Pages
 from dashboard.database import explained, session
-from dashboard.markup import date_and_time, warning
+from dashboard.markup import date_and_time, plain_label, warning
 from dashboard.viewer import zone
 from db import passwords, users
 from db.access import require
@@ -68,7 +68,7 @@ def _row(user: User) -> None:
     # What the database says, whoever changed it; a refused change springs back, too.
     st.session_state[key] = user.role
     role.selectbox(
-        f"Role of {user.name}",
+        plain_label(f"Role of {user.name}"),
         ROLES,
         key=key,
         label_visibility="collapsed",

@@ -6,7 +6,16 @@ import re
 
 import pytest
 
-from dashboard.markup import duration, lamp, notice, scale_ends, score_scale, score_text, warning
+from dashboard.markup import (
+    duration,
+    lamp,
+    notice,
+    plain_label,
+    scale_ends,
+    score_scale,
+    score_text,
+    warning,
+)
 
 
 def marker(html: str) -> float:
@@ -71,3 +80,23 @@ def test_messages_are_escaped(piece: str) -> None:
 )
 def test_scores_of_every_size_are_readable(score: float, text: str) -> None:
     assert score_text(score) == text
+
+
+@pytest.mark.parametrize("name", ["line-4", "left.cam_2", "Press"])
+def test_a_usual_name_is_its_own_label(name: str) -> None:
+    assert plain_label(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("[go](x)", r"\[go\]\(x\)"),
+        (":red[a] $b$ `c`", r"\:red\[a\] \$b\$ \`c\`"),
+        ("http://a", "http\\:\u2060\\/\\/a"),
+        ("www.a", "www\u2060\\.a"),
+        ("anna@plant", "anna\u2060\\@plant"),
+        ("Größe 5", "Größe 5"),
+    ],
+)
+def test_a_label_is_shown_as_it_is(text: str, label: str) -> None:
+    assert plain_label(text) == label
