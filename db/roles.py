@@ -133,6 +133,17 @@ def grant_to_those_there(connection: Connection) -> None:
             _grant(connection, role)
 
 
+def is_owner(connection: Connection) -> bool:
+    """Whether this user may change what only grows: the tables' owner, or a superuser."""
+    if connection.dialect.name != "postgresql":
+        return False
+    query = text(
+        "SELECT rolsuper OR pg_has_role(relowner, 'USAGE') FROM pg_roles, pg_class "
+        "WHERE rolname = current_user AND pg_class.oid = to_regclass('audit_events')"
+    )
+    return bool(connection.scalar(query))
+
+
 def _those_there(connection: Connection) -> list[Role]:
     found = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
     return [role for role in ROLES if role.login(_database(connection)) in found]
@@ -157,6 +168,8 @@ def _statements(connection: Connection, role: Role) -> Iterator[str]:
     login = _quoted(connection, role.login(database))
     yield f"GRANT CONNECT ON DATABASE {_quoted(connection, database)} TO {login}"
     yield f"GRANT USAGE ON SCHEMA public TO {login}"
+    # Databases from before PostgreSQL 15 let everybody make tables there.
+    yield "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
     # What an earlier version granted, and this one does not need, goes.
     yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {login}"
     yield f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {login}"

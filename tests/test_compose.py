@@ -110,6 +110,45 @@ def test_settings_in_the_environment_are_settings() -> None:
                 assert variable.removeprefix("LINEWATCH_").lower() in Settings.model_fields
 
 
+#: Service -> whom PostgreSQL knows it as.
+LOGINS = {
+    "migrate": "linewatch",
+    "roles": "linewatch",
+    "ingest": None,
+    **dict.fromkeys(("score", "score-gpu", "train", "trainer", "scheduler"), "linewatch_worker"),
+    "metrics": "linewatch_metrics",
+    "dashboard": "linewatch_dashboard",
+}
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_each_service_logs_in_with_its_role_and_has_no_other_roles_password(name: str) -> None:
+    from db.roles import ROLES
+
+    service = OURS[name]
+    login = LOGINS[name]
+    address = service["environment"].get("LINEWATCH_DATABASE_URL")
+    file = service["environment"].get("LINEWATCH_DATABASE_PASSWORD_FILE", "")
+    passwords = [secret for secret in service["secrets"] if secret.startswith("postgres")]
+    if login is None:
+        assert (address, file, passwords) == (None, "", [])
+        return
+    role = login.removeprefix("linewatch").removeprefix("_")
+    secret = f"postgres_{role}_password" if role else "postgres_password"
+    assert address == f"postgresql://{login}@postgres:5432/linewatch"
+    assert file == f"/run/secrets/{secret}"
+    made = [f"postgres_{one.name}_password" for one in ROLES] if name == "roles" else []
+    assert sorted(passwords) == sorted([secret, *made])
+    assert not role or role in [one.name for one in ROLES]
+
+
+def test_roles_are_there_before_anybody_logs_in_with_them() -> None:
+    for name, service in OURS.items():
+        wanted = {"migrate": "postgres", "roles": "migrate"}.get(name, "roles")
+        assert wanted in service["depends_on"]
+    assert OURS["roles"]["command"] == ["db", "roles", "/run/secrets"]
+
+
 def test_redis_keeps_frames_on_disk_behind_a_password_and_never_evicts_them() -> None:
     command = " ".join(COMPOSE["services"]["redis"]["command"])
     for wanted in ("--requirepass", "--appendonly yes", "--maxmemory-policy noeviction"):

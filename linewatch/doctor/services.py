@@ -108,14 +108,23 @@ def _check_redis_config(client: Redis) -> Iterator[Finding]:
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
-    """Reachable, and migrated to this version."""
-    from db import engine, revision
+    """Reachable, migrated to this version, and not used as its owner."""
+    from db import engine, revision, roles
 
     made = _engine(settings)
     try:
         engine.check(made)
         revision.check(made)
         yield ok("database", f"{engine.describe(made.url)} at revision {revision.head()}")
+        with made.connect() as connection:
+            used_as_owner = roles.is_owner(connection)
+        if used_as_owner:
+            yield warning(
+                "database",
+                f"{made.url.username} owns its tables or is a superuser, and could change the "
+                "audit trail: that is for linewatch db upgrade only",
+                "make roles with linewatch db roles, and let database_url name one of them",
+            )
     finally:
         made.dispose()
 

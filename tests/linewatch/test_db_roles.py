@@ -34,9 +34,12 @@ def test_each_role_logs_in_with_the_password_in_its_file(
     words = ("--home", tmp_path, "--database-url", url)
     assert linewatch("db", "upgrade", *words).code == 0
 
+    owned = linewatch("doctor", "--check", "database", *words)
+
     outcome = linewatch("db", "roles", tmp_path / "secrets", *words)
 
     assert outcome.code == 0, outcome.err
+    assert "could change the audit trail" in owned.out
     logins = [line.split(":")[0] for line in outcome.out.splitlines()]
     try:
         for login in logins:
@@ -45,6 +48,10 @@ def test_each_role_logs_in_with_the_password_in_its_file(
             assert file.stat().st_mode & 0o777 == 0o600
             assert file.read_text().strip() not in outcome.out
             own = make_url(url).set(username=login, password=file.read_text().strip())
+            shown = own.render_as_string(hide_password=False)
+            found = linewatch("doctor", "--check", "database", "--database-url", shown)
+            assert "at revision" in found.out
+            assert "audit trail" not in found.out
             engine = create_engine(own.set(drivername="postgresql+psycopg"))
             with engine.connect() as connection:
                 assert connection.scalar(text("SELECT current_user")) == login
