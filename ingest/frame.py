@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -15,6 +15,8 @@ from ingest.errors import MessageError
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MAX_PART_ID_CHARS = 128
 MAX_LOT_ID_CHARS = 128
+#: How far a camera host's clock may be ahead: a frame from the year 9999 would stay the newest.
+MAX_AHEAD = timedelta(days=1)
 MEDIA_TYPE_SUFFIXES = {
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -136,6 +138,8 @@ def from_fields(fields: dict[bytes, bytes]) -> Frame:
         if captured_at.tzinfo is None:
             raise MessageError("captured_at", "has no time zone")
         captured_at = captured_at.astimezone(UTC)
+        if captured_at > datetime.now(UTC) + MAX_AHEAD:
+            raise MessageError("captured_at", "lies more than a day ahead: set that host's clock")
     except (ValueError, OverflowError) as exc:  # OverflowError: out of the calendar once in UTC
         raise MessageError("captured_at", "is not an ISO 8601 date and time") from exc
     sequence = text("sequence")
