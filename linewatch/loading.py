@@ -114,7 +114,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text())
     except OSError as exc:
         raise SettingsError(f"cannot read the settings file {path}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise SettingsError(f"{path} is not valid TOML: {exc}") from exc
     for key in values:
         if key in SECRETS:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from linewatch.secrets import without_password
@@ -31,7 +39,19 @@ def default_processes() -> int:
     return min(4, usable_cores())
 
 
-class CameraSettings(BaseModel):
+class _NoTruthForNumbers(BaseModel):
+    """pydantic takes true for 1."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth(cls, value: Any, field: ValidationInfo) -> Any:
+        kind = cls.model_fields[str(field.field_name)].annotation
+        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
+            raise ValueError("is a truth value, which this setting does not take")
+        return value
+
+
+class CameraSettings(_NoTruthForNumbers):
     """One camera of a line, as `linewatch ingest` runs it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -81,7 +101,7 @@ class CameraSettings(BaseModel):
         return [(name, shown(name, value)) for name, value in super().__repr_args__()]
 
 
-class Settings(BaseSettings):
+class Settings(_NoTruthForNumbers, BaseSettings):
     """Everything that can be configured.
 
     Paths count from the current directory; `~` is the user's home.

@@ -22,6 +22,8 @@ FORMAT = 2
 MANIFEST_FILE = "manifest.json"
 #: Holds the manifest's own hash, so that a changed threshold is noticed too.
 MANIFEST_HASH_FILE = "manifest.sha256"
+#: JSON's types, by the first word of an annotation.
+_KINDS = {"int": int, "str": str, "dict": dict, "list": list}
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,17 @@ class Manifest:
             count=int(rates["count"]),
         )
         peaks = stored["map_thresholds"]
-        own = {field.name for field in fields(cls)} - {"calibration", "map_thresholds"}
+        own = [one for one in fields(cls) if one.name not in ("calibration", "map_thresholds")]
+        for one in own:
+            kind = _KINDS[str(one.type).partition("[")[0]]
+            if not isinstance(stored[one.name], kind) or isinstance(stored[one.name], bool):
+                raise TypeError(f"{one.name} is no {kind.__name__}")
+        if not all(isinstance(value, str) for value in stored["files"].values()):
+            raise TypeError("files are no hashes")
         return cls(
             calibration=calibration,
             map_thresholds=Thresholds(float(peaks["review"]), float(peaks["reject"])),
-            **{name: stored[name] for name in own},
+            **{one.name: stored[one.name] for one in own},
         )
 
 
@@ -160,7 +168,7 @@ def load_manifest(folder: Path, *, verified: bool = False) -> Manifest:
                 "update linewatch, or train the model again"
             )
         manifest = Manifest.from_json(stored)
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise ArtifactError(
             f"{folder / MANIFEST_FILE} is no model manifest ({exc!r}): train the model again"
         ) from exc
@@ -208,7 +216,7 @@ def _read_manifest(folder: Path) -> bytes:
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:
     for name, expected in manifest.files.items():
-        if Path(name).name != name:
+        if Path(name).name != name or "\0" in name:
             raise ArtifactError(
                 f"{folder / MANIFEST_FILE} names a file outside its folder: {name!r}"
             )
