@@ -31,6 +31,7 @@ LONG = {
     "loop": "confirm, retrain, promote: what the line gains, and that no frame is lost; hours",
     "pages": "time to every page of the dashboard with a million inspections; ten minutes",
     "faults": "faults under load, every frame accounted for; 40 minutes",
+    "fuzz": "coverage-guided fuzzing of what takes bytes from outside; a quarter of an hour",
     "soak": "an hour of full load: what grows; every frame accounted for",
     "overload": "twice the load it carries, every frame accounted for; ten minutes, or --minutes",
     "ablation": "a grid of settings on any set, as a table; hours, can be resumed",

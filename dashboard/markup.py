@@ -22,7 +22,7 @@ VERDICT_CLASSES = {
 }
 #: Words that Markdown leaves alone, as names of lines are.
 NAME = re.compile(r"(?!www\.)[A-Za-z0-9][A-Za-z0-9_.-]*")
-_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 #: Where the marker of a score far off the scale stands, in percent.
 SCALE_MARGIN = 1.5

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PNG = b"\x89PNG\r\n\x1a\n"
 #: Signature, length and name of the first chunk, then width and height.
 _HEAD_BYTES = 24
+_SIGNATURE_BYTES = 8
+#: Of a chunk beside its data: length, name and checksum.
+_CHUNK_BYTES = 12
 
 
 def put_mask(store: ImageStore, png: bytes, *, height_px: int, width_px: int) -> str:
@@ -45,6 +48,7 @@ def read_mask(png: bytes, *, height_px: int, width_px: int) -> NDArray[np.bool_]
             f"the mask has {size[1]} x {size[0]} pixels and the picture {width_px} x {height_px}: "
             "a mask must cover exactly the picture, draw it again"
         )
+    _check_whole(png)
     levels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     if levels is None or levels.shape != size:
         raise BadMask("the mask is a damaged PNG and cannot be read: draw it again")
@@ -67,3 +71,12 @@ def _declared_size(png: bytes) -> tuple[int, int]:
             "of the picture's size, white on black"
         )
     return int.from_bytes(png[20:24], "big"), int.from_bytes(png[16:20], "big")
+
+
+def _check_whole(png: bytes) -> None:
+    """Every chunk as long as it says: OpenCV would make room for what a lying one declares."""
+    position = _SIGNATURE_BYTES
+    while position < len(png):
+        position += _CHUNK_BYTES + int.from_bytes(png[position : position + 4], "big")
+    if position != len(png):
+        raise BadMask("the mask is a PNG that was cut off or changed: draw it again")

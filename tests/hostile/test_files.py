@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from linewatch.errors import SettingsError
 from linewatch.loading import load_settings
 from models.artifact import MANIFEST_FILE, MANIFEST_HASH_FILE, save_artifact, verify
 from models.errors import ArtifactError
-from tests.hostile.pictures import pictures
+from tests.hostile.pictures import HEIGHT, READ, WIDTH, pictures
 from tests.models.test_artifact import MANIFEST, write_two_files
 
 if TYPE_CHECKING:
@@ -170,7 +172,12 @@ def test_masks_that_do_not_fit(make: Callable[[], bytes]) -> None:
         read_mask(make(), height_px=8, width_px=8)
 
 
-def test_no_hostile_picture_is_a_mask() -> None:
+@pytest.mark.parametrize("size", [(8, 8), (HEIGHT, WIDTH)])
+def test_no_hostile_picture_takes_much_memory_as_a_mask(size: tuple[int, int]) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for case in pictures():
-        with pytest.raises(BadMask):
-            read_mask(case.data, height_px=8, width_px=8)
+        with suppress(BadMask):
+            marked = read_mask(case.data, height_px=size[0], width_px=size[1])
+            assert marked.shape == size == (HEIGHT, WIDTH)
+            assert READ in case.expected
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 400
