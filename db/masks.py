@@ -79,4 +79,4 @@ def _check_whole(png: bytes) -> None:
     while position < len(png):
         position += _CHUNK_BYTES + int.from_bytes(png[position : position + 4], "big")
     if position != len(png):
-        raise BadMask("the mask is a PNG that was cut off or changed: draw it again")
+        raise BadMask("the mask is a damaged PNG, cut off or changed: draw it again")
