@@ -30,7 +30,7 @@ _PUSHING = (
 )  # fmt: skip
 _CAMERA_KEYS = ("frames", "state", "droppable", "bell", "last", "waiting", "room")
 #: Scoring workers, trainers and schedulers: all that is not for administrators, on our keys.
-_WORKING = ("@read", "@write", "@blocking", "@transaction", "@scripting", "@pubsub")
+_WORKING = ("@read", "@write", "@blocking", "@transaction", "@scripting")
 _NOT_WORKING = ("@admin", "@dangerous")
 
 
@@ -54,7 +54,7 @@ def worker() -> RedisUser:
     again = [f"+{command}" for command in _CONNECTION]
     return RedisUser(
         "worker",
-        ("resetchannels", "&rq:*", "~linewatch:*", "~rq:*", "-@all", *allowed, *refused, *again),
+        ("resetchannels", "~linewatch:*", "~rq:*", "-@all", *allowed, *refused, *again),
     )
 
 

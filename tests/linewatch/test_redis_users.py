@@ -242,7 +242,7 @@ OWN, QUEUE = f"linewatch:{LINE}", "rq:queue:score"
             )
         ],
         ("worker", ["SET", "anything", "1"]),
-        ("worker", ["PUBLISH", "elsewhere", "x"]),
+        ("worker", ["PUBLISH", "rq:pubsub:w1", "{}"]),
         ("metrics", ["LPUSH", QUEUE, "job"]),
         ("metrics", ["SET", f"{OWN}:bell", "1"]),
         ("metrics", ["HSET", f"{OWN}:state", "frames", "0"]),

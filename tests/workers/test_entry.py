@@ -5,11 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy.orm import Session
 
 from db.access import trusted
@@ -17,7 +15,6 @@ from db.lines import add_line
 from db.tables import Line
 from workers.active_models import ActiveModels
 from workers.entry import warm_up
-from workers.rq_worker import ScoringWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,27 +97,3 @@ def test_a_signal_between_two_rounds_ends_a_worker_that_lost_redis_in_a_job(
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "ended after 1 round"
-
-
-def test_a_worker_whose_redis_is_gone_ends_its_listening_thread(
-    redis_client: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    worker = ScoringWorker("score", redis_client, "w")  # type: ignore[arg-type]
-    worker.subscribe()  # type: ignore[no-untyped-call]
-
-    def gone() -> None:
-        raise RedisConnectionError("gone")
-
-    monkeypatch.setattr(worker, "register_death", gone)
-    with pytest.raises(RedisConnectionError):
-        worker.teardown()
-
-    thread = worker.pubsub_thread
-    assert thread is not None
-    assert not thread._running.is_set()
-    # Any message wakes it, and then it must be gone: left alone, it would fail in another test.
-    assert worker.pubsub is not None
-    with suppress(RedisConnectionError):  # it has ended by itself, and closed the connection
-        worker.pubsub.unsubscribe()
-    thread.join(5)
-    assert not thread.is_alive()

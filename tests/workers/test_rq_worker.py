@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,9 @@ from db.errors import DatabaseUnavailable
 from db.tables import Inspection
 from ingest.doorbell import SCORE_QUEUE, Doorbell
 from ingest.stream import FrameStream, FullPolicy
+from workers.jobs import ALLOWED_JOBS
+from workers.retraining.scheduling import RETRAIN_JOB, RETRAIN_QUEUE
+from workers.retraining.trainer import TrainingWorker
 from workers.rq_worker import ScoringWorker
 
 if TYPE_CHECKING:
@@ -149,3 +154,56 @@ def test_an_outage_of_the_database_leaves_no_failed_jobs(
 
     assert queue.failed_job_registry.count == 0
     assert not list(redis_client.scan_iter("rq:job:*"))
+
+
+@pytest.mark.parametrize("kind", [ScoringWorker, TrainingWorker])
+def test_no_command_that_stands_in_redis_is_heard(
+    redis_client: Redis, kind: type[ScoringWorker | TrainingWorker]
+) -> None:
+    worker = (
+        ScoringWorker(SCORE_QUEUE, redis_client, "w")
+        if kind is ScoringWorker
+        else TrainingWorker([RETRAIN_QUEUE], "w", redis_client)
+    )
+    worker.bootstrap("CRITICAL")
+    try:
+        for command in (
+            {"command": "shutdown"},
+            {"command": "kill-horse"},
+            {"command": "stop-job", "job_id": "x"},
+        ):
+            assert redis_client.publish("rq:pubsub:w", json.dumps(command)) == 0  # heard by nobody
+    finally:
+        worker.teardown()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[" * 100_000, b"null", b"[]", b'["os.system"]', b'["os.system", null, 7, 7]',
+     b'[["os", "system"], null, ["ls"], {}]', b"\x80\x04.", b"\xff\xfe"],
+    ids=range(10),
+)  # fmt: skip
+def test_a_job_of_nonsense_ends_no_worker(
+    context: WorkerContext,
+    queue: Queue,
+    redis_client: Redis,
+    activate_version: Callable[..., int],
+    make_frame: Callable[..., Frame],
+    data: bytes,
+) -> None:
+    activate_version()
+    FrameStream(redis_client, "line-4").push(make_frame(), FullPolicy.BLOCK)
+    planted = queue.enqueue("workers.jobs.sweep")
+    redis_client.hset(planted.key, "data", zlib.compress(data))
+    Doorbell(redis_client).call_worker("line-4")
+
+    work(redis_client)
+
+    with Session(context.engine) as session:
+        assert session.scalar(select(func.count()).select_from(Inspection)) == 1
+
+
+@pytest.mark.parametrize("argument", ["1", "../../etc", None, True, 0, -1, 1.0, [1], {"id": 1}])
+def test_a_retraining_is_a_number(argument: object) -> None:
+    with pytest.raises((TypeError, ValueError), match="retraining_id must be"):
+        ALLOWED_JOBS[RETRAIN_JOB](argument)

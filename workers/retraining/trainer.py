@@ -131,14 +131,8 @@ class TrainingWorker(SpawnWorker):
         except (DbError, SQLAlchemyError):  # then it counts as silent in a while
             log.warning("retraining.not_ended", job=job.id, exc_info=True)
 
-    def teardown(self) -> None:
-        """Sign off; where Redis is gone, at least end the thread that listens for commands."""
-        try:
-            super().teardown()  # type: ignore[no-untyped-call]
-        except RedisError:
-            if self.pubsub_thread:
-                self.pubsub_thread.stop()
-            raise
+    def subscribe(self) -> None:
+        """Take no commands through Redis: whoever can write there would give them."""
 
 
 def _child_ended(session: Session, retraining_id: int, status: int, *, stopped: bool) -> None:
