@@ -60,7 +60,7 @@ def let_go_of_pass_frames(session: Session, *, before: datetime | None, limit: i
     for row in found:
         row.image_key = row.map_key = row.map_low = row.map_high = None
     session.flush()
-    return LetGo(len(found), _unneeded(session, keys))
+    return LetGo(len(found), unneeded(session, keys))
 
 
 def let_go_of_quarantine(session: Session, *, before: datetime, limit: int) -> LetGo:
@@ -77,7 +77,7 @@ def let_go_of_quarantine(session: Session, *, before: datetime, limit: int) -> L
     for row in found:
         row.image_key = None
     session.flush()
-    return LetGo(len(found), _unneeded(session, keys))
+    return LetGo(len(found), unneeded(session, keys))
 
 
 def _is_reviewed() -> ColumnElement[bool]:
@@ -98,7 +98,7 @@ def _lock(session: Session, table: type[Row], ids: Sequence[int]) -> list[int]:
     return list(session.scalars(locked.returning(table.id))) if ids else []
 
 
-def _unneeded(session: Session, keys: Iterable[str]) -> list[str]:
+def unneeded(session: Session, keys: Iterable[str]) -> list[str]:
     """Those that no row names: the same bytes are stored once, whoever keeps them.
 
     Snapshots name nothing that their samples and reviews do not name.

@@ -154,12 +154,18 @@ def _value(into: ColumnClause[Any], plain: Any) -> Any:
 
 
 def _put_off(into: TableClause, row: dict[str, Any]) -> dict[str, Any]:
-    """Take out of `row` what refers to a table that comes later, and give it back with its key."""
+    """Take out of `row` what refers to a row that comes later, and give it back with its key."""
     known = Base.metadata.tables.get(into.name)
     if known is None:
         return {}
-    names = {key.parent.name for key in known.foreign_keys if key.use_alter}
-    values = {name: row[name] for name in names if row.get(name) is not None}
+    values = {}
+    for key in known.foreign_keys:
+        name, wanted = key.parent.name, row.get(key.parent.name)
+        if wanted is None:
+            continue
+        # Of the same table only if it must be: reviews cannot be changed, and name earlier ones.
+        if key.use_alter or (key.column.table is known and wanted > row["id"]):
+            values[name] = wanted
     if not values:
         return {}
     row |= dict.fromkeys(values)

@@ -54,6 +54,8 @@ class Manifest:
     #: Table -> rows, each after those it refers to.
     tables: dict[str, int] = field(default_factory=dict)
     images: int = 0
+    #: Keys of pictures that retention deleted while the backup was made: rows still name them.
+    let_go: list[str] = field(default_factory=list)
     #: Model version's id, as text -> its line and its folder's name.
     models: dict[str, tuple[str, str]] = field(default_factory=dict)
     #: Member -> sha256; an image's name is its own.

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from models.detector import Progress
 
 MODELS = "model_versions"
+#: Of whose pictures retention may delete some.
+MAY_LET_GO = frozenset({"inspections", "quarantine"})
 
 
 def restore(
@@ -117,12 +119,18 @@ def _write_rows(
     engine: Engine, archive: ArchiveReader, folders: dict[int, Path], progress: Progress
 ) -> None:
     total = sum(archive.manifest.tables.values())
+    gone = frozenset(archive.manifest.let_go)
 
     def tables() -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
         done = 0
         for name, found in archive.tables():
             progress("rows", done, total)
-            yield name, (_moved(row, folders) for row in found) if name == MODELS else found
+            if name == MODELS:
+                yield name, (_moved(row, folders) for row in found)
+            elif name in MAY_LET_GO and gone:
+                yield name, (_without_pictures(row, gone) for row in found)
+            else:
+                yield name, found
             done += archive.manifest.tables[name]
 
     try:
@@ -139,3 +147,12 @@ def _moved(row: dict[str, Any], folders: dict[int, Path]) -> dict[str, Any]:
     """A model's row with the folder it has now."""
     folder = folders.get(row["id"])
     return row if folder is None else {**row, "artifact_path": str(folder)}
+
+
+def _without_pictures(row: dict[str, Any], gone: frozenset[str]) -> dict[str, Any]:
+    """A row that has let go of pictures, as retention leaves it."""
+    if row.get("image_key") in gone:
+        row["image_key"] = None
+    if row.get("map_key") in gone:
+        row["map_key"] = row["map_low"] = row["map_high"] = None
+    return row

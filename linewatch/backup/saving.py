@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.orm import Session
+
 from db import rows
 from db.errors import ImageDamaged, ImageMissing
+from db.retention import unneeded
 from db.revision import head
 from linewatch.backup.archive import ArchiveWriter, Manifest
 from linewatch.errors import BackupError
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from db.store import ImageStore
     from models.detector import Progress
 
+#: Retention deletes a picture just before the transaction in which its rows let go of it.
+LETTING_GO_S = 2.0
 KEYS = frozenset({"image_key", "map_key", "mask_key"})
 
 
@@ -49,7 +55,7 @@ def save(engine: Engine, store: ImageStore, out: Path, *, progress: Progress) ->
     """Write the database as it is now, and the pictures and models it names, to `out`.
 
     Writers go on meanwhile. Pictures whose time is over (`retain_pass_days`) may go before they are
-    reached; they are counted, as they would be missing from a backup made a minute later.
+    reached; they are counted apart, and a restore lets their rows go of them too.
 
     Raises:
         BackupError: if `out` exists.
@@ -63,8 +69,11 @@ def save(engine: Engine, store: ImageStore, out: Path, *, progress: Progress) ->
         with os.fdopen(descriptor, "wb") as opened:
             archive = ArchiveWriter(opened, revision=head(), version=version("linewatch"))
             named = _save_rows(engine, archive, out.parent, progress)
-            left_out = _save_images(store, archive, sorted(named.images), progress)
+            left_out, missing = _save_images(store, archive, sorted(named.images), progress)
             left_out += _save_models(archive, named.models, progress)
+            archive.manifest.let_go = _let_go(engine, missing)
+            if lost := len(missing) - len(archive.manifest.let_go):
+                left_out["pictures that are not in the store"] = lost
             archive.finish()
             opened.flush()
             os.fsync(opened.fileno())
@@ -104,18 +113,32 @@ def _noting(
 
 def _save_images(
     store: ImageStore, archive: ArchiveWriter, keys: list[str], progress: Progress
-) -> Counter[str]:
+) -> tuple[Counter[str], list[str]]:
+    """Returns what was left out, and the keys of what is not there."""
     left_out: Counter[str] = Counter()
+    missing: list[str] = []
     for number, key in enumerate(keys):
         progress("pictures", number, len(keys))
         try:
             archive.add_image(key, store.get(key))
         except ImageMissing:
-            left_out["pictures that are not in the store"] += 1
+            missing.append(key)
         except ImageDamaged:
             left_out["pictures that are damaged"] += 1
     progress("pictures", len(keys), len(keys))
-    return left_out
+    return left_out, missing
+
+
+def _let_go(engine: Engine, missing: list[str]) -> list[str]:
+    """Those of the missing pictures that no row names any more."""
+    until = time.monotonic() + LETTING_GO_S
+    while missing:
+        with Session(engine) as session:
+            found = unneeded(session, missing)
+        if len(found) == len(missing) or time.monotonic() > until:
+            return found
+        time.sleep(0.1)
+    return []
 
 
 def _save_models(

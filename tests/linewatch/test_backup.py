@@ -8,9 +8,10 @@ import tarfile
 import threading
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
+from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from bench import history, history_of_models
@@ -23,8 +24,8 @@ from db.lines import add_line, list_lines
 from db.migrate import upgrade
 from db.revision import current, head
 from db.store import ImageStore
-from db.tables import Line, ModelVersion
-from linewatch.backup import restoring
+from db.tables import Inspection, Line, ModelVersion, Sample
+from linewatch.backup import restoring, saving
 from linewatch.backup.archive import MANIFEST, ArchiveReader, ArchiveWriter
 from linewatch.backup.restoring import restore
 from linewatch.backup.saving import save
@@ -227,8 +228,9 @@ def test_a_backup_is_of_one_moment_while_others_write(
 
 
 def test_pictures_that_are_gone_or_damaged_are_counted(
-    make_plant: Callable[[str], Plant], tmp_path: Path
+    make_plant: Callable[[str], Plant], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(saving, "LETTING_GO_S", 0.0)
     plant = make_plant("sqlite")
     first, second, *_ = sorted((tmp_path / "plant/images").glob("*/*.png"))
     first.unlink()
@@ -239,6 +241,60 @@ def test_pictures_that_are_gone_or_damaged_are_counted(
     assert found.left_out["pictures that are not in the store"] == 1
     assert found.left_out["pictures that are damaged"] == 1
     assert ArchiveReader(tmp_path / "plant.tar").manifest.images == found.manifest.images == 3
+
+
+def test_rows_let_go_of_what_retention_deletes_meanwhile(
+    make_plant: Callable[[str], Plant], new_store: ImageStore, tmp_path: Path
+) -> None:
+    plant = make_plant("sqlite")
+    key = plant.store.put(b"old", ".png")
+    with Session(plant.engine) as session, session.begin():
+        one = session.scalars(select(Inspection).where(Inspection.verdict == "PASS").limit(1)).one()
+        one.image_key, number, map_key = key, one.id, one.map_key
+
+    def retain(stage: str, done: int, total: int) -> None:
+        if stage == "tables" and done == total:  # the rows were read, the pictures were not
+            plant.store.delete(key, younger_than_s=0)
+            with Session(plant.engine) as session, session.begin():
+                session.get_one(Inspection, number).image_key = None
+
+    found = save(plant.engine, plant.store, tmp_path / "plant.tar", progress=retain)
+    url = f"sqlite:///{tmp_path}/new.db"
+    restore(tmp_path / "plant.tar", url, new_store, tmp_path / "new/models", progress=quietly)
+
+    assert found.manifest.let_go == [key]
+    assert not any("picture" in what for what in found.left_out)
+    engine = make_engine(url)
+    with Session(engine) as session:
+        restored = session.get_one(Inspection, number)
+        assert (restored.image_key, restored.map_key) == (None, map_key)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_row_may_refer_to_a_later_one_of_its_table(
+    kind: str, make_url: Callable[[str], str], new_store: ImageStore, tmp_path: Path
+) -> None:
+    source = f"sqlite:///{tmp_path}/old.db"
+    upgrade(source)
+    engine = make_engine(source)
+    with Session(engine) as session, session.begin():
+        line = add_line(session, "press", actor=trusted("ana")).id
+        key = new_store.put(b"1", ".png")
+        given = {"line_id": line, "source": "review", "label": "defect", "image_key": key}
+        for number, other in ((2, None), (1, 2)):
+            row = {"id": number, "frame_id": UUID(int=number), "duplicate_of_id": other, **given}
+            session.execute(insert(Sample), [row])
+    save(engine, new_store, tmp_path / "plant.tar", progress=quietly)
+    engine.dispose()
+
+    url = make_url(kind)
+    restore(tmp_path / "plant.tar", url, new_store, tmp_path / "new/models", progress=quietly)
+
+    engine = make_engine(url)
+    with Session(engine) as session:
+        assert session.get_one(Sample, 1).duplicate_of_id == 2
+    engine.dispose()
 
 
 def test_a_backup_that_is_stopped_leaves_nothing(plant: Plant, tmp_path: Path) -> None:
@@ -465,6 +521,7 @@ def test_both_commands(linewatch: Callable[..., Outcome], tmp_path: Path) -> Non
     nonsense = linewatch("restore", tmp_path / "text", "--home", tmp_path / "third")
 
     assert (saved.code, restored.code) == (0, 0), saved.err + restored.err
+    assert "the audit trail is whole: 1:" in restored.out
     assert "line-4" in linewatch("line", "list", "--home", new).out
     assert linewatch("audit", "verify", "--home", new).code == 0
     for outcome, said in ((again, "exists"), (over, "is not empty"), (nonsense, "not whole")):
