@@ -133,6 +133,7 @@ def run_worker_process(settings: Settings, heartbeat: Path) -> None:
         retention=retention_config(settings),
         golden_share=settings.golden_share,
         heartbeat=heartbeat,
+        trusted_keys=settings.model_trusted_keys_file,
     )
 
 
@@ -224,6 +225,8 @@ def training_config(settings: Settings) -> TrainingConfig:
 
     return TrainingConfig(
         models_dir=settings.models_dir,
+        signing_key=settings.model_signing_key_file,
+        trusted_keys=settings.model_trusted_keys_file,
         preset=settings.training_preset,
         weights=settings.backbone_weights,
         review_rate=settings.review_rate,

@@ -214,6 +214,16 @@ class Settings(_NoTruthForNumbers, BaseSettings):
         description="Folder for retrained models, on the same path for trainers and workers; "
         "default: in home",
     )
+    model_trusted_keys_file: Path | None = Field(
+        None,
+        description="File of public keys (PEM, Ed25519): models that none of them signed are "
+        "not used; default: signatures are not asked for",
+    )
+    model_signing_key_file: Path | None = Field(
+        None,
+        description="File of the private key (PEM, Ed25519) that retrained models are "
+        "signed with; default: they are not signed",
+    )
     training_preset: Literal["fast", "paper"] = Field(
         "fast", description="Preset of retrainings: fast for a CPU, paper for a GPU"
     )
@@ -284,7 +294,13 @@ class Settings(_NoTruthForNumbers, BaseSettings):
     )
 
     @field_validator(
-        "home", "models_dir", "backbone_weights", "redis_password_file", "database_password_file"
+        "home",
+        "models_dir",
+        "backbone_weights",
+        "model_trusted_keys_file",
+        "model_signing_key_file",
+        "redis_password_file",
+        "database_password_file",
     )
     @classmethod
     def absolute(cls, path: Path | None) -> Path | None:

@@ -42,3 +42,7 @@ class ImageError(ModelError):
         super().__init__(message)
         #: One of: empty, not_an_image, truncated, damaged, too_large, unsupported.
         self.reason = reason
+
+
+class SignatureInvalid(ArtifactError):
+    """Raised when a model is not signed by any key that is trusted."""

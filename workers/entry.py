@@ -26,6 +26,7 @@ from ingest.doorbell import SCORE_QUEUE
 from models.artifact import manifest_sha256
 from models.errors import ArtifactError
 from models.scorer import load_scorer
+from models.signature import check_signature
 from workers.active_models import ActiveModels
 from workers.context import WorkerContext, bind
 from workers.heartbeat import Heartbeat
@@ -48,9 +49,17 @@ RESTART_PAUSE_S = 1.0
 
 
 def model_loader(
-    config: ScoringConfig, *, threads: int | None, device: str, runtime: str
+    config: ScoringConfig,
+    *,
+    threads: int | None,
+    device: str,
+    runtime: str,
+    trusted_keys: Path | None = None,
 ) -> Callable[[ModelVersion], FrameScorer]:
-    """A function that loads a model version's artifact, if it is the one that was registered."""
+    """A function that loads a model version's artifact, if it is the one that was registered.
+
+    With `trusted_keys`, a file of them, also only if one of these signed it.
+    """
 
     def load(version: ModelVersion) -> FrameScorer:
         folder = Path(version.artifact_path)
@@ -59,6 +68,8 @@ def model_loader(
                 f"{folder} is not the artifact that was registered as version {version.number}: "
                 "its manifest changed; restore it, or add it as a new version"
             )
+        if trusted_keys is not None:
+            check_signature(folder, trusted_keys)
         scorer = load_scorer(folder, device=device, runtime=runtime, threads=threads)
         return ModelScorer(scorer, max_pixels=config.max_image_pixels)
 
@@ -78,6 +89,7 @@ def run_worker(
     retention: RetentionConfig | None = None,
     golden_share: float = GOLDEN_SHARE,
     heartbeat: Path | None = None,
+    trusted_keys: Path | None = None,
 ) -> None:
     """Score frames until SIGTERM or SIGINT; a lost Redis or database is waited for.
 
@@ -87,10 +99,13 @@ def run_worker(
         retention: how long pictures are kept; None: for its default times.
         golden_share: share of the labelled frames that models are judged by.
         heartbeat: file of the heartbeat that a pool watches.
+        trusted_keys: file of the public keys of which one must have signed a model; None: none.
     """
     redis = Redis.from_url(redis_url)
     engine = make_engine(database_url)
-    load = load or model_loader(config, threads=threads, device=device, runtime=runtime)
+    load = load or model_loader(
+        config, threads=threads, device=device, runtime=runtime, trusted_keys=trusted_keys
+    )
     context = WorkerContext(
         name=f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}",
         redis=redis,

@@ -41,6 +41,20 @@ def add(loaded: Loaded, line: str, model_dir: Path, activate_it: bool) -> None:
 
 
 @model.command()
+@click.argument("model_dir", type=click.Path(path_type=Path))
+@click.option("--key", required=True, type=click.Path(path_type=Path), help="Private key, PEM.")
+def sign(model_dir: Path, key: Path) -> None:
+    """Sign the trained model in MODEL_DIR, after checking every file's hash.
+
+    Workers whose setting model_trusted_keys_file names the public key use no other models.
+    """
+    from models.signature import sign as sign_model
+
+    sign_model(model_dir, key)
+    click.echo(f"signed {model_dir}")
+
+
+@model.command()
 @click.argument("line")
 @click.argument("number", type=int)
 @with_settings(quiet=True)

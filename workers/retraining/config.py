@@ -35,5 +35,9 @@ class TrainingConfig:
     seed: int = 0
     #: How far a training stands back for what else the machine does: scoring comes first. 0 to 19.
     niceness: int = 10
+    #: File of the key that new models are signed with, and of those of which one must have signed
+    #: a model that is used; None: none.
+    signing_key: Path | None = None
+    trusted_keys: Path | None = None
     #: Seconds between two signs of life.
     heartbeat_s: float = 2.0

@@ -15,6 +15,7 @@ from db.retrainings import MACHINE
 from db.tables import Line, RetrainingState
 from db.thresholds import set_thresholds
 from models.artifact import MANIFEST_FILE, manifest_sha256
+from models.signature import sign
 from workers.errors import RetrainingCancelled
 from workers.recording import commit_patiently
 
@@ -38,6 +39,8 @@ def register(
         RetrainingCancelled: if it was ended meanwhile. The model's folder is removed then, as after
             any error, unless it is registered or that is not sure.
     """
+    if context.training is not None and context.training.signing_key is not None:
+        sign(folder, context.training.signing_key)
     manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
 
     def work(session: Session) -> None:

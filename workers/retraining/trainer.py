@@ -228,7 +228,11 @@ def run_horse(
     engine = make_engine(database_url)
     config = ScoringConfig()
     load = model_loader(
-        config, threads=training.threads, device=training.device, runtime=training.runtime
+        config,
+        threads=training.threads,
+        device=training.device,
+        runtime=training.runtime,
+        trusted_keys=training.trusted_keys,
     )
     bind(
         WorkerContext(

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,7 +25,10 @@ from db.model_versions import activate, add_model_version
 from db.snapshots import snapshot_items
 from db.tables import Line, ModelVersion, RetrainingState, Sample, Side, SnapshotUse, Teaching
 from models.artifact import verify
-from models.errors import ModelError
+from models.errors import ModelError, SignatureInvalid
+from models.signature import SIGNATURE_FILE, check_signature
+from workers.config import ScoringConfig
+from workers.entry import model_loader
 from workers.jobs import retrain
 from workers.retraining import run
 from workers.retraining.reporter import Reporter
@@ -74,6 +85,27 @@ def test_a_candidate_that_passes_its_gate_scores_in_the_shadow(taught: LearningL
     assert gate["paired"]["p_value"] == 1.0
     assert gate["candidate"]["latency_ms_p50"] > 0
     assert "in the shadow" in taught.row(retraining_id).message
+
+
+def test_a_trainer_with_a_key_signs_what_it_trains(labelled: LearningLine, tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    pem, public = tmp_path / "key.pem", tmp_path / "key.pub"
+    pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    form = PublicFormat.SubjectPublicKeyInfo
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, form))
+    labelled.training = labelled.context.training = replace(labelled.training, signing_key=pem)
+
+    assert retrain(labelled.request()) == "done"
+
+    with Session(labelled.engine) as session:
+        version = session.scalars(select(ModelVersion)).one()
+    check_signature(Path(version.artifact_path), public)
+    load = model_loader(
+        ScoringConfig(), threads=1, device="cpu", runtime="auto", trusted_keys=public
+    )
+    (Path(version.artifact_path) / SIGNATURE_FILE).unlink()
+    with pytest.raises(SignatureInvalid, match="is not signed"):
+        load(version)
 
 
 def test_the_champion_is_judged_at_thresholds_that_were_set_since(taught: LearningLine) -> None:
