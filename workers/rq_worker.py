@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from rq.worker import SimpleWorker
+from rq.worker import BaseWorker, SimpleWorker
 
 from workers.errors import JobNotAllowedError
 from workers.jobs import ALLOWED_JOBS
@@ -48,11 +48,23 @@ def _names(key: str | bytes, words: tuple[str, ...]) -> bool:
     return any(word in text for word in words)
 
 
-class ScoringWorker(SimpleWorker):
-    """Runs drain jobs in its own process, so that the model stays loaded between them."""
+class FactoryWorker(BaseWorker):
+    """What all our workers differ in from RQ's."""
 
     #: RQ's default is a minute: frames would wait as long after Redis is back.
     max_connection_wait_time = 5.0
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds to wait for a job before looking around."""
+        return DEQUEUE_TIMEOUT_S
+
+    def subscribe(self) -> None:
+        """Take no commands through Redis: whoever can write there would give them."""
+
+
+class ScoringWorker(FactoryWorker, SimpleWorker):
+    """Runs drain jobs in its own process, so that the model stays loaded between them."""
 
     def __init__(self, queue: str, connection: Redis, name: str) -> None:
         super().__init__(
@@ -67,15 +79,7 @@ class ScoringWorker(SimpleWorker):
         )
         self.stop_asked = False
 
-    @property
-    def dequeue_timeout(self) -> int:
-        """Seconds to wait for a job before looking around."""
-        return DEQUEUE_TIMEOUT_S
-
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the batch in hand, then stop (SIGTERM, SIGINT)."""
         self.stop_asked = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
-
-    def subscribe(self) -> None:
-        """Take no commands through Redis: whoever can write there would give them."""

@@ -37,10 +37,10 @@ from workers.entry import model_loader
 from workers.errors import WorkerError
 from workers.retraining.scheduling import RETRAIN_JOB, RETRAIN_QUEUE
 from workers.rq_worker import (
-    DEQUEUE_TIMEOUT_S,
     MAINTENANCE_INTERVAL_S,
     WORKER_TTL_S,
     AllowListedJob,
+    FactoryWorker,
 )
 
 if TYPE_CHECKING:
@@ -64,11 +64,8 @@ MONITORING_INTERVAL_S = 5
 WORKER, JOB, EXECUTION = "RQ_WORKER_ID", "RQ_JOB_ID", "RQ_EXECUTION_ID"
 
 
-class TrainingWorker(SpawnWorker):
+class TrainingWorker(FactoryWorker, SpawnWorker):
     """Runs each training in a process that `horse_command` starts."""
-
-    #: RQ's default is a minute.
-    max_connection_wait_time = 5.0
 
     def __init__(self, queues: Sequence[str], name: str, connection: Redis, **more: Any) -> None:
         """RQ makes one in the child too, with `more` of its own."""
@@ -88,11 +85,6 @@ class TrainingWorker(SpawnWorker):
         self.horse_environment: Mapping[str, str] = {}
         self.engine: Engine | None = None
         self.turned: Callable[[], None] = lambda: None
-
-    @property
-    def dequeue_timeout(self) -> int:
-        """Seconds to wait for a job before looking around."""
-        return DEQUEUE_TIMEOUT_S
 
     def heartbeat(self, *arguments: Any, **more: Any) -> None:
         """RQ calls it with every turn, whether it waits, trains, or tries to reach Redis."""
@@ -130,9 +122,6 @@ class TrainingWorker(SpawnWorker):
                 _child_ended(session, int(job.args[0]), ret_val, stopped=self.stop_asked)
         except (DbError, SQLAlchemyError):  # then it counts as silent in a while
             log.warning("retraining.not_ended", job=job.id, exc_info=True)
-
-    def subscribe(self) -> None:
-        """Take no commands through Redis: whoever can write there would give them."""
 
 
 def _child_ended(session: Session, retraining_id: int, status: int, *, stopped: bool) -> None:
