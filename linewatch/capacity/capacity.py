@@ -7,7 +7,7 @@ from dataclasses import dataclass
 #: What is left of the model's own rate where cameras, Redis, database and image store share the
 #: cores with it, of the detector that loses most: `python -m bench overhead`, the system / the
 #: better plain loops.
-PIPELINE_SHARE = 0.85
+PIPELINE_SHARE = 0.81
 #: How busy a line may be planned to be: parts come in bursts, and near full load frames wait long.
 LOAD_SHARE = 0.70
 
