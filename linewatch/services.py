@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: How often `linewatch metrics` looks whether it is to end.
+METRICS_LOOK_S = 0.2
+
 
 def run_ingest(settings: Settings) -> None:
     """Run the configured cameras until their sources end, SIGTERM or Ctrl-C.
@@ -57,13 +61,21 @@ def run_ingest(settings: Settings) -> None:
     redis = connect(redis_url(settings))
     redis.ping()
     stop = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # Not at once: a signal that comes while the event's lock is held would wait for itself.
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+
+    def turn(well: bool) -> None:
+        sign.turn(well)
+        if asked:
+            stop.set()
+
     try:
         alone = len(settings.cameras) == 1
         configs = [camera_config(camera, alone=alone) for camera in settings.cameras]
         cameras = open_cameras(configs, redis, limits)
         with life_sign(settings.home, "ingest") as sign:
-            reports = run_cameras(cameras, stop, sign.turn)
+            reports = run_cameras(cameras, stop, turn)
     except ValueError as exc:
         raise SettingsError(f"[[cameras]]: {exc}") from exc
     finally:
@@ -278,11 +290,12 @@ def run_metrics(settings: Settings) -> None:
     check_port(settings.metrics_host, settings.metrics_port, "metrics")
     redis = connect(redis_url(settings))
     engine = make_engine(database_url(settings))
-    stop = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     end = serve(redis, engine, settings.metrics_host, settings.metrics_port)
     try:
-        stop.wait()
+        while not asked:
+            time.sleep(METRICS_LOOK_S)
     finally:
         end()
         engine.dispose()

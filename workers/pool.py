@@ -72,14 +72,16 @@ def run_pool(
         hang_limit_s: a process at work whose heart has not beaten for so long is killed.
         turned: called with every look at the processes; says whether any can take work.
     """
+    # A list: to set an event takes its lock, which this thread may hold when the signal comes.
+    asked: list[int] = []
     if stop is None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda number, _: asked.append(number))
     with TemporaryDirectory(prefix="linewatch-pool-") as folder:
         slots = [_slot(command, Path(folder) / str(place)) for place in range(processes)]
         try:
-            while not stop.wait(0.2):
+            while not (asked or stop.wait(0.2)):
                 for slot in slots:
                     _tend(slot, hang_limit_s)
                 turned(any(slot.can_work for slot in slots))

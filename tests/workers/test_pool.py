@@ -147,3 +147,21 @@ def test_a_process_that_fails_for_days_is_restarted_every_few_seconds(
     pool._tend(slot, hang_limit_s=60)
 
     assert slot.restart_at == pytest.approx(time.monotonic() + pause_s, abs=0.5)
+
+
+@pytest.mark.slow
+def test_a_signal_in_the_midst_of_waiting_ends_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    wait = threading.Condition.wait
+
+    def interrupted(condition: threading.Condition, timeout: float | None = None) -> bool:
+        # Whoever waits on an event holds its lock here.
+        os.kill(os.getpid(), signal.SIGTERM)
+        return wait(condition, timeout)
+
+    monkeypatch.setattr(threading.Condition, "wait", interrupted)
+    try:
+        run_pool([sys.executable, "-c", "import time; time.sleep(60)"], 1)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
