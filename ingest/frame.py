@@ -139,7 +139,10 @@ def from_fields(fields: dict[bytes, bytes]) -> Frame:
             raise MessageError("captured_at", "has no time zone")
         captured_at = captured_at.astimezone(UTC)
         if captured_at > datetime.now(UTC) + MAX_AHEAD:
-            raise MessageError("captured_at", "lies more than a day ahead: set that host's clock")
+            raise MessageError(
+                "captured_at",
+                "lies over a day ahead: that host's clock or this one's is wrong",
+            )
     except (ValueError, OverflowError) as exc:  # OverflowError: out of the calendar once in UTC
         raise MessageError("captured_at", "is not an ISO 8601 date and time") from exc
     sequence = text("sequence")
