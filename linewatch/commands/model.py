@@ -32,8 +32,9 @@ def add(loaded: Loaded, line: str, model_dir: Path, activate_it: bool) -> None:
     from linewatch.connect import actor, database_session
     from linewatch.registering import register_model
 
+    keys = loaded.settings.model_trusted_keys_file
     with database_session(loaded.settings) as session, session.begin():
-        found, version = register_model(session, line, model_dir, actor=actor())
+        found, version = register_model(session, line, model_dir, actor=actor(), trusted_keys=keys)
         if activate_it:
             activate_version(session, found, version.number, actor=actor())
         number = version.number
@@ -89,7 +90,8 @@ def _let_score(
 
     with database_session(loaded.settings) as session, session.begin():
         found = get_line(session, line)
-        check_registered(get_model_version(session, found, number))
+        version = get_model_version(session, found, number)
+        check_registered(version, loaded.settings.model_trusted_keys_file)
         let_score(session, found, number, actor=actor())
     click.echo(f"line {line} is scored by version {number}")
 
