@@ -24,7 +24,7 @@ from db.migrate import upgrade
 from db.tables import AuditChain, Base, Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy.engine import Engine
 
@@ -133,9 +133,14 @@ class Databases:
         with self._server.connect() as connection:
             connection.execute(cut, {"name": _name(self._migrated)})
 
-    def drop(self, url: str) -> None:
-        """Drop a database on a server, whoever is connected to it; files go with their folder."""
+    def drop(self, url: str, roles: Iterable[str] = ()) -> None:
+        """Drop a database on a server, whoever is connected to it, and roles made for it.
+
+        Files go with their folder.
+        """
         self._execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
+        for role in roles:
+            self._execute(f'DROP ROLE "{role}"')
 
     def close(self) -> None:
         """Drop the database that was lent, and disconnect."""

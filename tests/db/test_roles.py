@@ -42,12 +42,8 @@ def owner(open_databases: Callable[[str], Databases]) -> Iterator[Engine]:
     with Session(engine) as session, session.begin():
         add_line(session, "press", actor=trusted("ana"))
     yield engine
-    with engine.begin() as connection:
-        for login in logins:
-            connection.exec_driver_sql(f'DROP OWNED BY "{login}"')
-            connection.exec_driver_sql(f'DROP ROLE "{login}"')
     engine.dispose()
-    databases.drop(url)
+    databases.drop(url, logins)
 
 
 def address(owner: Engine, role: Role, password: str | None = None) -> str:

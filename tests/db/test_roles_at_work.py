@@ -79,12 +79,7 @@ def engines(open_databases: Callable[[str], Any]) -> Iterator[dict[Role | None, 
     yield engines
     for engine in engines.values():
         engine.dispose()
-    with owner.begin() as connection:
-        for login in logins:
-            connection.exec_driver_sql(f'DROP OWNED BY "{login}"')
-            connection.exec_driver_sql(f'DROP ROLE "{login}"')
-    owner.dispose()
-    databases.drop(url)
+    databases.drop(url, logins)
 
 
 def add_version(session: Session, line: Any) -> Any:

@@ -57,10 +57,4 @@ def test_each_role_logs_in_with_the_password_in_its_file(
                 assert connection.scalar(text("SELECT current_user")) == login
             engine.dispose()
     finally:
-        engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-        with engine.begin() as connection:
-            for login in logins:
-                connection.execute(text(f'DROP OWNED BY "{login}"'))
-                connection.execute(text(f'DROP ROLE "{login}"'))
-        engine.dispose()
-        databases.drop(url)
+        databases.drop(url, logins)
