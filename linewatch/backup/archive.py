@@ -26,6 +26,8 @@ from pydantic import TypeAdapter, ValidationError
 from db.store import KEY
 from ingest.frame import NAME
 from linewatch.errors import BackupError
+from models.artifact import MANIFEST_FILE, MANIFEST_HASH_FILE, verify
+from models.signature import SIGNATURE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +38,7 @@ MANIFEST = "manifest.json"
 _TABLE = re.compile(r"database/(?P<table>[a-z_]{1,64})\.jsonl\.gz")
 _IMAGE = re.compile(rf"images/(?P<key>{KEY.pattern})")
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}"
-_MODEL = re.compile(rf"models/(?P<id>[0-9]{{1,10}})/(?P<file>{_PART}(/{_PART}){{0,3}})")
+_MODEL = re.compile(rf"models/(?P<id>[0-9]{{1,10}})/(?P<file>{_PART})")
 _FOLDER = re.compile(_PART)
 _MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 
@@ -93,13 +95,17 @@ class ArchiveWriter:
         self.manifest.images += 1
 
     def add_model(self, version_id: int, line: str, folder: Path) -> None:
-        """Add the files of a model version's folder."""
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            name = f"models/{version_id}/{file.relative_to(folder).as_posix()}"
-            if not _MODEL.fullmatch(name):
-                raise BackupError(f"{file} has a name no model's file has: move it away")
-            with file.open("rb") as data:
-                self._add(name, data)
+        """Add the files that belong to a model version; whatever else lies in its folder is not it.
+
+        Raises:
+            ArtifactError: if it is gone, or was changed since training.
+        """
+        files = [*verify(folder).files, MANIFEST_FILE, MANIFEST_HASH_FILE]
+        if (folder / SIGNATURE_FILE).exists():
+            files.append(SIGNATURE_FILE)
+        for file in files:
+            with (folder / file).open("rb") as data:
+                self._add(f"models/{version_id}/{file}", data)
         self.manifest.models[str(version_id)] = (line, folder.name)
 
     def finish(self) -> None:
@@ -133,6 +139,11 @@ class ArchiveReader:
             self.manifest = self._check()
         except tarfile.TarError as exc:
             raise BackupError(f"{file} is no backup, or not whole: {exc}") from exc
+
+    def model_sha256(self, version_id: int) -> dict[str, str]:
+        """The hash of each file of a model, by its name."""
+        found = ((_MODEL.fullmatch(name), digest) for name, digest in self.manifest.sha256.items())
+        return {m["file"]: digest for m, digest in found if m and int(m["id"]) == version_id}
 
     def tables(self) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
         """Each table's name and rows, to be read in turn."""

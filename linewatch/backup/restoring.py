@@ -10,6 +10,7 @@ from db.engine import describe, make_engine
 from db.revision import current, revisions
 from linewatch.backup.archive import ArchiveReader
 from linewatch.errors import BackupError
+from models.artifact import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def restore(
     """Restore the backup in `file`; an older one is brought to this version's schema.
 
     The file is checked whole before anything is written. Pictures come first, rows last and in one
-    transaction, so whatever stops it, the same call does it again.
+    transaction, so whatever stops it, a kill too, the same call does it again.
 
     Args:
         file: the backup.
@@ -56,14 +57,20 @@ def restore(
     engine = make_engine(database_url)
     try:
         _check_empty(engine, manifest.revision)
-        folders = _model_folders(manifest, models_dir)
+        folders = _model_folders(archive, models_dir)
+        new = [folder for folder in folders.values() if not folder.exists()]
         for number, (key, data) in enumerate(archive.images()):
             progress("pictures", number, manifest.images)
             store.put(data, key[key.index(".") :])
         progress("pictures", manifest.images, manifest.images)
-        _write_models(archive, folders)
         migrate.upgrade(database_url, manifest.revision)
-        _write_rows(engine, archive, folders, progress)
+        try:
+            _write_models(archive, folders)
+            _write_rows(engine, archive, folders, progress)
+        except BaseException:
+            for folder in new:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
         migrate.upgrade(database_url)
     finally:
         engine.dispose()
@@ -84,35 +91,45 @@ def _check_empty(engine: Engine, wanted: str) -> None:
         )
 
 
-def _model_folders(manifest: Manifest, models_dir: Path) -> dict[int, Path]:
+def _model_folders(archive: ArchiveReader, models_dir: Path) -> dict[int, Path]:
+    """Where each model goes; raises BackupError where something else is."""
     folders: dict[int, Path] = {}
-    for text, (line, name) in manifest.models.items():
+    for text, (line, name) in archive.manifest.models.items():
         folder = models_dir / line / name
         # Two versions may come from folders of the same name.
-        folders[int(text)] = (
-            folder if folder not in folders.values() else folder.with_name(f"{name}-{text}")
-        )
-    there = [folder for folder in folders.values() if folder.exists()]
-    if there:
-        raise BackupError(f"{there[0]} exists: restore into another models_dir")
+        if folder in folders.values():
+            folder = folder.with_name(f"{name}-{text}")
+        folders[int(text)] = folder
+    for version_id, folder in folders.items():
+        if folder.exists() and _hashes(folder) != archive.model_sha256(version_id):
+            raise BackupError(f"{folder} holds something else: restore into another models_dir")
     return folders
 
 
+def _hashes(folder: Path) -> dict[str, str]:
+    return {file.name: file_sha256(file) for file in folder.iterdir()}
+
+
 def _write_models(archive: ArchiveReader, folders: dict[int, Path]) -> None:
-    """Each under another name first, so that a folder is there whole or not at all."""
+    """Each under another name first: a folder is there whole, or not at all.
+
+    Those that are there were written by a restore that was killed.
+    """
     partial = {one: folder.with_name(f".{folder.name}.partial") for one, folder in folders.items()}
+    missing = {one for one, folder in folders.items() if not folder.exists()}
     try:
+        for version_id in missing:
+            shutil.rmtree(partial[version_id], ignore_errors=True)
+            partial[version_id].mkdir(parents=True)
         for version_id, name, data in archive.model_files():
-            file = partial[version_id] / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("wb") as out:
-                shutil.copyfileobj(data, out)
-        for version_id, folder in folders.items():
-            partial[version_id].replace(folder)
-    except BaseException:
-        for folder in (*partial.values(), *folders.values()):
+            if version_id in missing:
+                with (partial[version_id] / name).open("wb") as out:
+                    shutil.copyfileobj(data, out)
+        for version_id in missing:
+            partial[version_id].replace(folders[version_id])
+    finally:
+        for folder in partial.values():
             shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _write_rows(
@@ -133,13 +150,8 @@ def _write_rows(
                 yield name, found
             done += archive.manifest.tables[name]
 
-    try:
-        with engine.begin() as connection:
-            written = rows.load(connection, tables())
-    except BaseException:
-        for folder in folders.values():
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with engine.begin() as connection:
+        written = rows.load(connection, tables())
     progress("rows", written, total)
 
 

@@ -19,6 +19,7 @@ from db.retention import unneeded
 from db.revision import head
 from linewatch.backup.archive import ArchiveWriter, Manifest
 from linewatch.errors import BackupError
+from models.errors import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -147,9 +148,12 @@ def _save_models(
     left_out: Counter[str] = Counter()
     for number, (version_id, (line, folder)) in enumerate(models.items()):
         progress("models", number, len(models))
-        if folder.is_dir():
-            archive.add_model(version_id, line, folder)
-        else:
+        if not folder.is_dir():
             left_out["models whose folder is not on this host"] += 1
+            continue
+        try:
+            archive.add_model(version_id, line, folder)
+        except ArtifactError:
+            left_out["models that are damaged"] += 1
     progress("models", len(models), len(models))
     return left_out
