@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-import pytest
-
 from models.artifact import save_artifact
 from tests.models.test_artifact import MANIFEST, write_two_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
     from tests.linewatch.conftest import Outcome
 
